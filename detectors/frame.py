@@ -1,0 +1,170 @@
+"""Decoded pictures and sound, and the values computed from them at most once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from contracts.errors import UndeclaredFeature
+
+T = TypeVar("T")
+S = TypeVar("S", bound="Sample")
+
+Plane = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]  # (height, width) code values, may be strided
+Samples = npt.NDArray[np.float32]  # (channels, samples), full scale = 1.0
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Feature(Generic[S, T]):
+    """A named value computed from a frame or block; the key and the recipe in one object.
+
+    `rate_hz` is how often it may be computed at most; None means with every frame or block. A detector
+    that needs it must not ask for frames more often (checked when the detector class is made).
+    """
+
+    name: str
+    compute: Callable[[S], T]
+    rate_hz: float | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Sample:
+    """What pictures and sound blocks share: a place on one track's timeline, and a memo."""
+
+    track: str
+    at_ns: int  # media time of its beginning
+    duration_ns: int
+    _memo: dict[Any, Any] = field(default_factory=dict, kw_only=True, repr=False)
+
+    @property
+    def end_ns(self) -> int:
+        """Media time at which the next one is due."""
+        return self.at_ns + self.duration_ns
+
+
+@dataclass(eq=False, slots=True)
+class Frame(Sample):
+    """One decoded picture.
+
+    `luma` is (height, width); `chroma` two planes (Cb, Cr), smaller where subsampled, or None for
+    monochrome. Code values have `depth` bits: uint8 for 8, uint16 with the value in the low bits above.
+    `full_range` is True when black is code 0. `previous` is lent for the length of one push.
+    """
+
+    luma: Plane
+    chroma: tuple[Plane, Plane] | None = None
+    depth: int = 8
+    full_range: bool = False
+    corrupt: bool = False  # the decoder says so; often it does not know
+    previous: Frame | None = field(default=None, kw_only=True, repr=False)
+
+    def __getitem__(self, feature: Feature[Frame, T]) -> T:
+        if feature not in self._memo:
+            self._memo[feature] = feature.compute(self)
+        return cast(T, self._memo[feature])
+
+    @property
+    def height(self) -> int:
+        """Lines."""
+        return int(self.luma.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Samples a line."""
+        return int(self.luma.shape[1])
+
+
+@dataclass(eq=False, slots=True)
+class Block(Sample):
+    """100 ms of sound (the last block of a run may be shorter).
+
+    `samples` is (channels, samples) float32 with full scale 1.0; `channels` names each row ("L", "R", "C"...).
+    `previous` is lent for the length of one push and is None where the sound does not join on.
+    """
+
+    samples: Samples
+    rate_hz: int
+    channels: tuple[str, ...]
+    previous: Block | None = field(default=None, kw_only=True, repr=False)
+
+    def __getitem__(self, feature: Feature[Block, T]) -> T:
+        if feature not in self._memo:
+            self._memo[feature] = feature.compute(self)
+        return cast(T, self._memo[feature])
+
+
+class PictureView:
+    """What one detector may see of a picture: its time, its size, and the features it declared."""
+
+    __slots__ = ("_allowed", "_frame")
+
+    def __init__(self, frame: Frame, allowed: frozenset[Feature[Any, Any]]) -> None:
+        self._frame, self._allowed = frame, allowed
+
+    @property
+    def at_ns(self) -> int:
+        """Media time at which it is presented."""
+        return self._frame.at_ns
+
+    @property
+    def end_ns(self) -> int:
+        """Media time at which the next picture is due."""
+        return self._frame.end_ns
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in samples."""
+        return (self._frame.width, self._frame.height)
+
+    @property
+    def follows(self) -> bool:
+        """Whether there is a previous picture that this one joins on to."""
+        return self._frame.previous is not None
+
+    def __getitem__(self, feature: Feature[Frame, T]) -> T:
+        if feature not in self._allowed:
+            raise UndeclaredFeature(f"feature {feature.name!r} is not in the detector's `needs`")
+        return self._frame[feature]
+
+
+class SoundView:
+    """What one detector may see of a block of sound: its time, its layout, and the features it declared."""
+
+    __slots__ = ("_allowed", "_block")
+
+    def __init__(self, block: Block, allowed: frozenset[Feature[Any, Any]]) -> None:
+        self._block, self._allowed = block, allowed
+
+    @property
+    def at_ns(self) -> int:
+        """Media time of its first sample."""
+        return self._block.at_ns
+
+    @property
+    def end_ns(self) -> int:
+        """Media time just after its last sample."""
+        return self._block.end_ns
+
+    @property
+    def rate_hz(self) -> int:
+        """Samples a second."""
+        return self._block.rate_hz
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The name of each channel, in order."""
+        return self._block.channels
+
+    @property
+    def follows(self) -> bool:
+        """Whether there is a previous block that this one joins on to."""
+        return self._block.previous is not None
+
+    def __getitem__(self, feature: Feature[Block, T]) -> T:
+        if feature not in self._allowed:
+            raise UndeclaredFeature(f"feature {feature.name!r} is not in the detector's `needs`")
+        return self._block[feature]

@@ -1,0 +1,1 @@
+"""Family `picture`: what the viewer sees, from decoded frames."""

@@ -1,0 +1,1 @@
+"""Family `sound`: what the viewer hears, from decoded samples."""

@@ -1,0 +1,1 @@
+"""Family `sync`: whether the clocks of picture and sound go on together."""

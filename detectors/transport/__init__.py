@@ -1,0 +1,1 @@
+"""Family `transport`: delivery, from fetches, formats and damage; nothing is decoded for it."""

@@ -1,0 +1,1 @@
+"""The whole decode-and-detect pipeline of one input, in memory: ingest -> pipeline -> outbox -> sinks."""
