@@ -1,0 +1,74 @@
+# `make` lists the targets. Each target sets up what it needs.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV ?= .venv
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PY := $(BIN)/python
+PYTEST := $(PY) -m pytest
+ARGS ?=
+
+# Unset what a shell may carry over from another environment.
+unexport PYTHONPATH
+unexport PYTHONHOME
+
+.PHONY: help setup demo test test-all check format bench score soak docs pins clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
+
+setup: $(STAMP)  ## makes $(VENV) with everything in it, from the pinned versions
+
+$(STAMP): requirements-dev.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer was not found. Name one: make PYTHON=/path/to/python3.12" >&2; exit 2; }
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(STAMP)  ## live channels made here, with faults on a schedule, watched (FOREVER=1 goes on until Ctrl-C)
+	$(BIN)/glitchwatch demo $(if $(FOREVER),--forever) $(ARGS)
+
+test: $(STAMP)  ## every test but the slow ones (ARGS="-k black" narrows them down)
+	$(PYTEST) -m "not slow" $(ARGS)
+
+test-all: $(STAMP)  ## every test
+	$(PYTEST) $(ARGS)
+
+check: $(STAMP)  ## style, types, who imports whom, generated files up to date; changes nothing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(PY) -m mypy $(wildcard contracts detectors worker glitchwatch tests benchmarks)
+	$(BIN)/lint-imports
+	$(PY) -m glitchwatch.catalogue_docs --check
+
+format: $(STAMP)  ## lays the code out and repairs what can be repaired safely
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP)  ## what watching costs beside decoding alone
+	$(PY) -m benchmarks.speed $(ARGS)
+
+score: $(STAMP)  ## how well each detector finds faults injected into real footage
+	$(PY) -m benchmarks.score $(ARGS)
+
+soak: $(STAMP)  ## a long run against channels made here; memory and descriptors must stay flat
+	$(PY) -m glitchwatch.origin.soak $(ARGS)
+
+docs: $(STAMP)  ## writes detectors/catalogue.json and docs/detectors.md again
+	$(PY) -m glitchwatch.catalogue_docs
+
+UV := UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
+
+pins: $(STAMP)  ## resolves the dependencies anew: requirements.txt and requirements-dev.txt
+	$(UV) --upgrade -o requirements.txt pyproject.toml
+	$(UV) --upgrade --extra dev -c requirements.txt -o requirements-dev.txt pyproject.toml
+
+clean:  ## removes what was made here, the environment included
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +
