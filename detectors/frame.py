@@ -38,6 +38,7 @@ class Sample:
     track: str
     at_ns: int  # media time of its beginning
     duration_ns: int
+    joins: bool = field(default=True, kw_only=True)  # it goes on directly from the one before it
     _memo: dict[Any, Any] = field(default_factory=dict, kw_only=True, repr=False)
 
     @property

@@ -1,0 +1,250 @@
+"""Packets of one elementary stream into frames, blocks of sound, breaks and damage, on the input's timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import av
+import av.error
+import av.stream
+import numpy as np
+
+from contracts.report import Track
+from detectors.events import Damage, Event, Format
+from detectors.frame import Block, Frame, Samples
+from worker.ingest.planes import channel_names, picture, sound
+from worker.ingest.timeline import NS, Timeline
+
+PICTURE_TOLERANCE_NS = 200_000_000
+SOUND_TOLERANCE_NS = 60_000_000
+BLOCK_HZ = 10  # blocks of sound a second
+# Errors by which libav says "this packet is damaged"; which one it picks is not consistent (AAC may even
+# answer with a permission error).
+DAMAGED = (av.error.FFmpegError, OSError, ValueError)
+
+
+class TrackDecoder:
+    """One track. Its decoder lives across segments and is made anew when the coding changes."""
+
+    def __init__(self, track: str, kind: str, timeline: Timeline, *, joined_live: bool = False) -> None:
+        """`joined_live`: we came in the middle, so damage before the first key picture is not a defect."""
+        self.track, self.kind = track, kind
+        self.described: Track | None = None
+        self.decoded = 0  # frames of picture or sound that came out
+        self.language: str | None = None
+        self._timeline = timeline
+        video = kind == "video"
+        self._clock = timeline.clock(track, PICTURE_TOLERANCE_NS if video else SOUND_TOLERANCE_NS)
+        self._context: Any = None
+        self._signature: tuple[Any, ...] = ()
+        self._format: Format | None = None
+        self._waiting_for_key = joined_live and video
+        self._frame_ns = NS // 25
+        self._fps = 0.0
+        self._blocks: _Blocks | None = None
+
+    @property
+    def end_ns(self) -> int:
+        """Media time up to which this track has been decoded."""
+        return self._clock.end_ns or 0
+
+    def attach(self, stream: Any, *, fresh: bool = False) -> Iterator[Event]:
+        """Take packets of `stream` from now on; a decoder of the same coding goes on unless `fresh`."""
+        context = stream.codec_context
+        if context is None:
+            raise ValueError("no decoder")
+        signature: tuple[Any, ...]
+        if self.kind == "video":
+            signature = (context.name, bytes(context.extradata or b""), context.width, context.height)
+            rate = stream.guessed_rate or stream.average_rate
+            if rate and 1 <= rate <= 1000:
+                self._frame_ns = int(NS / rate)
+                self._fps = float(rate)
+        else:
+            signature = (context.name, bytes(context.extradata or b""), context.sample_rate, context.layout.name)
+        if self._context is not None and signature == self._signature and not fresh:
+            return
+        if self._context is not None:
+            yield from self.flush()
+        self._signature = signature
+        self._context = context
+        if not context.is_open:
+            context.thread_count = 1
+
+    def decode(self, packet: Any) -> Iterator[Event]:
+        """The events that one packet gives rise to; damage is an event, never an exception."""
+        try:
+            frames = self._context.decode(packet)
+        except DAMAGED as error:
+            if not self._waiting_for_key:
+                yield Damage(self.end_ns, self.track, 1, _words(error))
+            return
+        for frame in frames:
+            yield from self._frame(frame)
+
+    def flush(self) -> Iterator[Event]:
+        """Hand out what the decoder still holds; it can be used again afterwards."""
+        if self._context is None or not self._context.is_open:
+            return
+        try:
+            for frame in self._context.decode(None):
+                yield from self._frame(frame)
+            self._context.flush_buffers()
+        except DAMAGED as error:
+            yield Damage(self.end_ns, self.track, 1, _words(error))
+        if self._blocks is not None:
+            yield from self._blocks.flush()
+
+    def _frame(self, frame: Any) -> Iterator[Event]:
+        try:
+            if self.kind == "video":
+                yield from self._picture(frame)
+            else:
+                yield from self._sound(frame)
+        except DAMAGED as error:
+            yield Damage(self.end_ns, self.track, 1, _words(error))
+
+    def _raw_ns(self, frame: Any) -> int | None:
+        if frame.pts is None or frame.time_base is None:
+            return None
+        base = frame.time_base
+        return int(frame.pts * base.numerator * NS // base.denominator)
+
+    def _picture(self, frame: av.VideoFrame) -> Iterator[Event]:
+        if self._waiting_for_key:
+            if not frame.key_frame or frame.is_corrupt:
+                return
+            self._waiting_for_key = False
+        luma, chroma, depth, full = picture(frame)
+        duration = self._frame_ns
+        if frame.duration and frame.time_base is not None and not self._fps:
+            duration = max(1, int(frame.duration * frame.time_base * NS))
+        raw = self._raw_ns(frame)
+        if raw is None:
+            raw = self._follow()
+        placed = self._timeline.place(self._clock, raw, duration)
+        yield from placed.breaks
+        if not placed.keep:
+            return
+        self.decoded += 1
+        at = max(placed.at_ns, 0)
+        now = self._format
+        if now is None or now.height != luma.shape[0] or now.width != luma.shape[1]:
+            yield self._describe_picture(frame, luma.shape[1], luma.shape[0], depth, at)
+        if frame.is_corrupt:
+            yield Damage(at, self.track, 1, "picture decoded from damaged data")
+        yield Frame(
+            self.track, at, duration, luma, chroma, depth, full, frame.is_corrupt, joins=placed.joins
+        )
+
+    def _follow(self) -> int:
+        clock = self._clock
+        return (clock.end_ns or 0) - (clock.offset_ns or 0)
+
+    def _sound(self, frame: av.AudioFrame) -> Iterator[Event]:
+        samples = sound(frame)
+        count, rate = samples.shape[1], frame.sample_rate
+        if not count or not rate:
+            return
+        names = channel_names(frame.layout)
+        if self._format is None or self._format.rate_hz != rate or self._format.channels != names:
+            if self._blocks is not None:
+                yield from self._blocks.flush()
+            yield self._describe_sound(frame, rate, names)
+            self._blocks = _Blocks(self.track, rate, names)
+        assert self._blocks is not None
+        raw = self._raw_ns(frame)
+        if raw is None:
+            raw = self._follow()
+        placed = self._timeline.place(self._clock, raw, count * NS // rate)
+        if placed.breaks:
+            yield from self._blocks.flush()
+            yield from placed.breaks
+        if not placed.keep:
+            return
+        self.decoded += 1
+        at = placed.at_ns
+        if at < 0:  # before the first presented sample
+            skip = min(count, -at * rate // NS)
+            samples, at = samples[:, skip:], 0
+        yield from self._blocks.add(at, samples, joins=placed.joins)
+
+    def _describe_picture(self, frame: Any, width: int, height: int, depth: int, at_ns: int) -> Format:
+        codec = self._context.name
+        self._format = Format(at_ns, self.track, "video", codec, width=width, height=height, fps=round(self._fps, 3))
+        if self.described is None:
+            self.described = Track(
+                id=self.track, kind="video", codec=codec, width=width, height=height, language=self.language,
+                fps=round(self._fps, 3) if self._fps else None, bit_depth=depth,
+            )  # fmt: skip
+        return self._format
+
+    def _describe_sound(self, frame: Any, rate: int, names: tuple[str, ...]) -> Format:
+        codec = self._context.name
+        self._format = Format(self.end_ns, self.track, "audio", codec, rate_hz=rate, channels=names)
+        if self.described is None:
+            self.described = Track(
+                id=self.track, kind="audio", codec=codec, sample_rate_hz=rate, channels=len(names),
+                layout=frame.layout.name, language=self.language,
+            )  # fmt: skip
+        return self._format
+
+
+class _Blocks:
+    """Cuts a run of samples into blocks of 100 ms; what does not join on begins a new run."""
+
+    def __init__(self, track: str, rate_hz: int, channels: tuple[str, ...]) -> None:
+        self._track, self._rate, self._channels = track, rate_hz, channels
+        self._size = max(1, rate_hz // BLOCK_HZ)
+        self._buffer: Samples = np.empty((len(channels), self._size), np.float32)
+        self._filled = 0
+        self._at_ns = 0
+        self._joins = False
+
+    def add(self, at_ns: int, samples: Samples, *, joins: bool) -> Iterator[Event]:
+        """The blocks that `samples`, beginning at `at_ns`, complete."""
+        if not joins:
+            yield from self.flush()
+            self._joins = False
+        taken, count = 0, samples.shape[1]
+        while taken < count:
+            if not self._filled:
+                self._at_ns = at_ns + taken * NS // self._rate
+            step = min(count - taken, self._size - self._filled)
+            self._buffer[:, self._filled : self._filled + step] = samples[:, taken : taken + step]
+            self._filled += step
+            taken += step
+            if self._filled == self._size:
+                yield from self.flush()
+
+    def flush(self) -> Iterator[Event]:
+        """The block that was begun, however short."""
+        if not self._filled:
+            return
+        block = Block(
+            self._track, self._at_ns, self._filled * NS // self._rate,
+            self._buffer[:, : self._filled], self._rate, self._channels, joins=self._joins,
+        )  # fmt: skip
+        self._buffer = np.empty_like(self._buffer)
+        self._filled, self._joins = 0, True
+        yield block
+
+
+def _words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {getattr(error, 'strerror', None) or error}"[:200]
+
+
+def tracks_of(container: Any) -> list[tuple[str, str, Any]]:
+    """(track id, kind, stream) of every stream that can be decoded; cover art is not a track."""
+    found: list[tuple[str, str, Any]] = []
+    counts = {"video": 0, "audio": 0}
+    for stream in container.streams:
+        kind = stream.type
+        if kind not in counts or stream.codec_context is None:
+            continue
+        if kind == "video" and stream.disposition & av.stream.Disposition.attached_pic:
+            continue
+        found.append((f"{kind}:{counts[kind]}", kind, stream))
+        counts[kind] += 1
+    return found

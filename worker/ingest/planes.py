@@ -1,0 +1,72 @@
+"""Decoded libav frames as arrays: pictures as zero-copy views, sound as float32 with full scale 1.0."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import av
+import numpy as np
+
+from detectors.frame import Plane, Samples
+
+# planar YUV layouts whose planes can be viewed as they are: name -> bits
+_PLANAR = {f"yuv{j}{s}p{d}": b for s in ("420", "422", "444", "440", "411", "410") for j in ("", "j")
+           for d, b in (("", 8), ("9le", 9), ("10le", 10), ("12le", 12), ("14le", 14), ("16le", 16))}  # fmt: skip
+_GREY = {"gray": 8, "gray9le": 9, "gray10le": 10, "gray12le": 12, "gray16le": 16}
+_FULL_RANGE = 2  # AVCOL_RANGE_JPEG
+
+_CHANNELS = {"FL": "L", "FR": "R", "FC": "C", "LFE": "LFE", "SL": "Ls", "SR": "Rs", "BL": "Lrs", "BR": "Rrs"}
+
+
+def picture(frame: av.VideoFrame) -> tuple[Plane, tuple[Plane, Plane] | None, int, bool]:
+    """(luma, chroma or None, bits, full range) of a decoded picture; views stay valid as long as they live.
+
+    Layouts that are not planar YUV (RGB, palettes, bitmaps) are converted to 8-bit 4:2:0 first.
+    """
+    name = frame.format.name
+    if name not in _PLANAR and name not in _GREY and name != "nv12":
+        frame = frame.reformat(format="yuv420p")
+        name = "yuv420p"
+    full = frame.color_range == _FULL_RANGE or name.startswith("yuvj")
+    if name == "nv12":
+        pairs = _view(frame.planes[1], 1, columns=frame.planes[1].width * 2)
+        return _view(frame.planes[0], 1), (pairs[:, ::2], pairs[:, 1::2]), 8, full
+    bits = _PLANAR.get(name) or _GREY[name]
+    size = 1 if bits == 8 else 2
+    luma = _view(frame.planes[0], size)
+    if name in _GREY:
+        return luma, None, bits, full
+    return luma, (_view(frame.planes[1], size), _view(frame.planes[2], size)), bits, full
+
+
+def _view(plane: Any, size: int, columns: int = 0) -> Plane:
+    stride = plane.line_size
+    if stride <= 0:  # stored bottom up: rare, and not addressable as one buffer
+        raise ValueError("picture is stored bottom up")
+    flat = np.frombuffer(plane, np.uint8 if size == 1 else np.uint16)
+    step = stride // size
+    rows: Plane = flat[: step * plane.height].reshape(plane.height, step)
+    return rows[:, : columns or plane.width]
+
+
+def sound(frame: av.AudioFrame) -> Samples:
+    """(channels, samples) float32; full scale is 1.0 whatever the sample format was."""
+    name = frame.format.name
+    raw = frame.to_ndarray()
+    channels = len(frame.layout.channels)
+    if not frame.format.is_planar:
+        raw = raw.reshape(-1, channels).T
+    if name.startswith(("flt", "dbl")):
+        return np.ascontiguousarray(raw, np.float32)
+    if name.startswith("u8"):
+        return (raw.astype(np.float32) - 128.0) / np.float32(128.0)
+    scale = np.float32(1.0 / 32768.0) if name.startswith("s16") else np.float32(1.0 / 2147483648.0)
+    return raw.astype(np.float32) * scale
+
+
+def channel_names(layout: Any) -> tuple[str, ...]:
+    """The control room's names of a layout's channels; one channel alone is "M", unknown ones are numbered."""
+    names = [c.name for c in layout.channels]
+    if len(names) == 1:
+        return ("M",)
+    return tuple(_CHANNELS.get(n, n or f"ch{i + 1}") for i, n in enumerate(names))

@@ -1,0 +1,183 @@
+"""One monotone timeline for all tracks of an input: clocks are unwrapped, jumps repaired, both reported.
+
+Media time 0 is the first presented sample. Each track keeps an offset from its own clock to the timeline. When a
+clock jumps, the track takes over the offset of another track that jumped before it if that fits (so sound and
+picture stay as far apart as the source has them), else it goes on where it would have been.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from detectors.events import Break, Tick
+
+NS = 1_000_000_000
+MPEG_WRAP_NS = (1 << 33) * NS // 90_000  # 33 bits of a 90 kHz clock: 26.5 hours
+
+JUMP_AHEAD_NS = 10 * NS  # farther ahead than this is another clock, not missing media
+JUMP_BACK_NS = 500_000_000  # farther back than this is another clock, not a repeat
+ALIGN_NS = 1_500_000_000  # an offset "fits" when it lands this close to where the track stood
+TICK_NS = 100_000_000
+
+
+@dataclass(slots=True)
+class TrackClock:
+    """Where one track stands. All values in ns; None before its first sample."""
+
+    track: str
+    tolerance_ns: int  # a step that differs by less from the expected one is ordinary
+    raw_ns: int | None = None  # last unwrapped source time
+    offset_ns: int | None = None  # timeline = raw + offset
+    end_ns: int | None = None  # timeline: where the next sample is due
+    at_ns: int | None = None  # timeline: where the last sample began
+    longest_ns: int = 0  # the longest ordinary step lately (a slide show's steps are long)
+    delivered_ns: int | None = None  # all media before this has been handed over, samples or not
+
+
+@dataclass(slots=True)
+class Placed:
+    """Where a sample belongs. `keep` is False when its time was covered already."""
+
+    at_ns: int
+    keep: bool
+    joins: bool  # it goes on directly from the sample before it
+    breaks: list[Break] = field(default_factory=list)
+
+
+class Timeline:
+    """Places samples of several tracks on one monotone axis."""
+
+    def __init__(self, *, wraps: bool = False, skew_ns: int = 1_500_000_000) -> None:
+        """`wraps`: clocks have 33 bits. `skew_ns`: how far one track may lag before its absence is a fact."""
+        self.wraps = wraps
+        self.skew_ns = skew_ns
+        self._clocks: dict[str, TrackClock] = {}
+        self._origin_ns: int | None = None
+        self._last_tick_ns = 0
+        self._rebase: set[str] = set()
+        self._turn: int | None = None  # how often the clock has wrapped so far
+        self._anchor_ns: int | None = None  # offset that the first track after an announced break found
+
+    def clock(self, track: str, tolerance_ns: int) -> TrackClock:
+        """The clock of `track`, made when it is new."""
+        return self._clocks.setdefault(track, TrackClock(track, tolerance_ns))
+
+    def start(self, raw_ns: int) -> None:
+        """Declare which source time is 0; only the first call counts."""
+        if self._origin_ns is None:
+            self._origin_ns = raw_ns
+
+    def resume(self, position_ns: int) -> None:
+        """Go on at `position_ns` of an earlier reading: the next clocks are fitted to it."""
+        self._last_tick_ns = position_ns
+        for clock in self._clocks.values():
+            clock.end_ns = max(clock.end_ns or 0, position_ns)
+        self.discontinuity()
+
+    def discontinuity(self, *, lost_ns: int = 0) -> list[Break]:
+        """The source announced a new clock: the next samples go on at the end of all tracks.
+
+        `lost_ns` is how much media is known to lie between (segments that never came).
+        """
+        at = self.reached_ns + lost_ns
+        for clock in self._clocks.values():
+            clock.end_ns = max(at, clock.end_ns or 0)
+        self._rebase = set(self._clocks)
+        self._anchor_ns = None
+        return [Break(at, None, "signalled")]
+
+    @property
+    def reached_ns(self) -> int:
+        """The end of the farthest track."""
+        return max((c.end_ns for c in self._clocks.values() if c.end_ns is not None), default=self._last_tick_ns)
+
+    def place(self, clock: TrackClock, raw_ns: int, duration_ns: int) -> Placed:
+        """Where the sample with source time `raw_ns` lies."""
+        breaks: list[Break] = []
+        raw_ns = self._unwrap(clock, raw_ns, breaks)
+        if clock.offset_ns is None or clock.track in self._rebase:
+            self._take_offset(clock, raw_ns)
+        assert clock.offset_ns is not None
+        at = raw_ns + clock.offset_ns
+        joins = clock.at_ns is not None
+        if clock.end_ns is not None and clock.at_ns is not None:
+            delta = at - clock.end_ns
+            if delta > JUMP_AHEAD_NS or at < clock.at_ns - JUMP_BACK_NS:
+                at = self._jump(clock, raw_ns, delta, breaks)
+                delta = at - clock.end_ns
+                joins = False
+            if delta > max(clock.tolerance_ns, 3 * clock.longest_ns):
+                breaks.append(Break(clock.end_ns, clock.track, "gap", delta))
+                joins = False
+            elif at <= clock.at_ns:
+                clock.raw_ns = raw_ns
+                breaks.append(Break(clock.end_ns, clock.track, "overlap", delta))
+                return Placed(at, keep=False, joins=True, breaks=breaks)
+            elif joins:
+                clock.longest_ns = max(at - clock.at_ns, clock.longest_ns * 31 // 32)
+        clock.raw_ns, clock.at_ns, clock.end_ns = raw_ns, at, at + duration_ns
+        return Placed(at, keep=at + duration_ns > 0, joins=joins, breaks=breaks)
+
+    def delivered(self, track: str, at_ns: int) -> None:
+        """All media of `track` before `at_ns` has been handed over, whether it held samples or not."""
+        clock = self._clocks.get(track)
+        if clock is not None:
+            clock.delivered_ns = max(clock.delivered_ns or 0, at_ns)
+
+    def ticks(self) -> list[Tick]:
+        """The clock's ticks that have become due: see `Tick`."""
+        reached = [max(c.end_ns or 0, c.delivered_ns or 0) for c in self._clocks.values()]
+        if not reached:
+            return []
+        return self.tick_to(max(min(reached), max(reached) - self.skew_ns))
+
+    def tick_to(self, at_ns: int) -> list[Tick]:
+        """One tick at `at_ns`, when at least a tick's length has passed since the last."""
+        if at_ns - self._last_tick_ns < TICK_NS:
+            return []
+        self._last_tick_ns = at_ns
+        return [Tick(at_ns)]
+
+    def _unwrap(self, clock: TrackClock, raw_ns: int, breaks: list[Break]) -> int:
+        if not self.wraps:
+            return raw_ns
+        near = clock.raw_ns
+        if near is None:
+            near = next((c.raw_ns for c in self._clocks.values() if c.raw_ns is not None), raw_ns)
+        unwrapped = raw_ns + round((near - raw_ns) / MPEG_WRAP_NS) * MPEG_WRAP_NS
+        turn = unwrapped // MPEG_WRAP_NS
+        if self._turn is not None and turn > self._turn:
+            breaks.append(Break(clock.end_ns or 0, clock.track, "wrap", -MPEG_WRAP_NS))
+        self._turn = turn if self._turn is None else max(turn, self._turn)
+        return unwrapped
+
+    def _take_offset(self, clock: TrackClock, raw_ns: int) -> None:
+        if clock.track in self._rebase:
+            self._rebase.discard(clock.track)
+            due = clock.end_ns or 0
+            if self._anchor_ns is None or abs(raw_ns + self._anchor_ns - due) > ALIGN_NS + JUMP_AHEAD_NS:
+                self._anchor_ns = due - raw_ns
+            clock.offset_ns = self._anchor_ns
+            clock.at_ns = None  # the sample before belongs to another clock
+            return
+        others = [c.offset_ns for c in self._clocks.values() if c.offset_ns is not None]
+        if others:
+            clock.offset_ns = others[-1]
+            return
+        self.start(raw_ns)
+        assert self._origin_ns is not None
+        clock.offset_ns = -self._origin_ns
+
+    def _jump(self, clock: TrackClock, raw_ns: int, delta_ns: int, breaks: list[Break]) -> int:
+        assert clock.end_ns is not None
+        due = clock.end_ns
+        for other in self._clocks.values():
+            if other is clock or other.offset_ns is None:
+                continue
+            if abs(raw_ns + other.offset_ns - due) <= ALIGN_NS:
+                clock.offset_ns = other.offset_ns
+                break
+        else:
+            clock.offset_ns = due - raw_ns
+        breaks.append(Break(due, clock.track, "jump", delta_ns))
+        return max(raw_ns + clock.offset_ns, (clock.at_ns or 0) + 1)
