@@ -18,6 +18,7 @@ from worker.ingest.timeline import NS, Timeline
 
 PICTURE_TOLERANCE_NS = 200_000_000
 SOUND_TOLERANCE_NS = 60_000_000
+MOST_FPS = 240  # a higher declared rate is a time base, not a rate
 BLOCK_HZ = 10  # blocks of sound a second
 # Errors by which libav says "this packet is damaged"; which one it picks is not consistent (AAC may even
 # answer with a permission error).
@@ -57,8 +58,8 @@ class TrackDecoder:
         signature: tuple[Any, ...]
         if self.kind == "video":
             signature = (context.name, bytes(context.extradata or b""), context.width, context.height)
-            rate = stream.guessed_rate or stream.average_rate
-            if rate and 1 <= rate <= 1000:
+            rate = stream.average_rate or stream.guessed_rate
+            if rate and 1 <= rate <= MOST_FPS:
                 self._frame_ns = int(NS / rate)
                 self._fps = float(rate)
         else:
@@ -135,8 +136,9 @@ class TrackDecoder:
         if frame.is_corrupt:
             yield Damage(at, self.track, 1, "picture decoded from damaged data")
         yield Frame(
-            self.track, at, duration, luma, chroma, depth, full, frame.is_corrupt, joins=placed.joins
-        )
+            self.track, at, duration, luma, chroma, depth, full, frame.is_corrupt,
+            joins=placed.joins or all(b.kind == "gap" for b in placed.breaks),
+        )  # fmt: skip
 
     def _follow(self) -> int:
         clock = self._clock
@@ -171,7 +173,7 @@ class TrackDecoder:
         yield from self._blocks.add(at, samples, joins=placed.joins)
 
     def _describe_picture(self, frame: Any, width: int, height: int, depth: int, at_ns: int) -> Format:
-        codec = self._context.name
+        codec = self._context.codec.canonical_name
         self._format = Format(at_ns, self.track, "video", codec, width=width, height=height, fps=round(self._fps, 3))
         if self.described is None:
             self.described = Track(
@@ -181,7 +183,7 @@ class TrackDecoder:
         return self._format
 
     def _describe_sound(self, frame: Any, rate: int, names: tuple[str, ...]) -> Format:
-        codec = self._context.name
+        codec = self._context.codec.canonical_name
         self._format = Format(self.end_ns, self.track, "audio", codec, rate_hz=rate, channels=names)
         if self.described is None:
             self.described = Track(

@@ -1,0 +1,300 @@
+"""Carry each event through every detector that wants it, once, forward.
+
+Lives as long as the watch of one input; knows no network and no libav. A detector that raises is set aside and
+said aloud, the others go on. A defect that another, open one explains is marked as its consequence.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import structlog
+
+from contracts.findings import DefectEdge, Edge, Finding, Peak, Severity
+from contracts.report import Coverage
+from detectors.catalogue import Seat
+from detectors.detector import Detector, Scope
+from detectors.events import Break, Event, Source
+from detectors.frame import Block, Frame, PictureView, SoundView
+
+log = structlog.get_logger()
+
+FAULT_DEFECT = "detector_fault"
+CAUSE_MARGIN_NS = 500_000_000  # a consequence may seem to begin this much before its cause
+CAUSES_REMEMBERED = 64
+
+_HANDLER = {
+    "Frame": "picture", "Block": "sound", "Tick": "tick", "Break": "broke", "Damage": "damage",
+    "Format": "format", "Fetch": "fetch", "Source": "source",
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class _Chair:
+    """One detector instance on one track (or on the input, track None)."""
+
+    seat: Seat
+    detector: Detector[Any]
+    track: str | None
+    allowed: frozenset[Any]
+    cpu_ns: int = 0
+    slot: int = -1  # of a detector that wants fewer pictures: the last time slot it was shown
+    fault: str | None = None
+    fault_at_ns: int = 0  # how much of the track had been watched by then
+
+
+@dataclass(slots=True)
+class _TrackLedger:
+    """How much of one track was seen."""
+
+    watched_ns: int = 0
+    end_ns: int | None = None
+    blind_ns: int = 0
+
+
+@dataclass(slots=True)
+class _Blindness:
+    since_ns: int
+    last_ns: int
+
+
+@dataclass(slots=True)
+class _Open:
+    """An open or lately closed defect, as far as suppression needs it."""
+
+    edge: DefectEdge
+    end_ns: int | None = None
+    consequences: list[DefectEdge] = field(default_factory=list)
+
+
+class Pipeline:
+    """The detectors of one watch."""
+
+    def __init__(self, seats: Sequence[Seat]) -> None:
+        self._seats = list(seats)
+        self._chairs: list[_Chair] = []
+        self._routes: dict[tuple[str, str | None], list[tuple[_Chair, Callable[[Any], Iterable[Finding]]]]] = {}
+        self._previous: dict[str, Any] = {}
+        self._tracks: dict[str, _TrackLedger] = {}
+        self._input_blind_ns = 0
+        self._blind: dict[str | None, _Blindness] = {}
+        self._open: dict[tuple[str, str | None, str | None], DefectEdge] = {}
+        self._closed: deque[_Open] = deque(maxlen=CAUSES_REMEMBERED)
+        for seat in self._seats:
+            if seat.detector.scope is Scope.INPUT:
+                self._sit(seat, None)
+
+    def push(self, event: Event) -> list[Finding]:
+        """Show one event to whoever wants it; what they found, with causes marked."""
+        track = event.track
+        if track is not None and track not in self._tracks:
+            self._welcome(track)
+        kind = type(event).__name__
+        if isinstance(event, Frame | Block):
+            self._count_watched(event)
+            if event.joins:
+                event.previous = self._previous.get(event.track)
+        elif isinstance(event, Source):
+            self._count_blind(event)
+        elif isinstance(event, Break) and event.track is not None and event.kind == "gap":
+            self._tracks[event.track].end_ns = event.at_ns + event.delta_ns
+        findings: list[Finding] = []
+        for chair, handler in self._route(_HANDLER[kind], track):
+            if chair.fault is not None:
+                continue
+            argument: Any = event
+            if isinstance(event, Frame):
+                if not self._due(chair, event):
+                    continue
+                argument = PictureView(event, chair.allowed)
+            elif isinstance(event, Block):
+                argument = SoundView(event, chair.allowed)
+            self._run(chair, handler, argument, event.at_ns, findings)
+        if isinstance(event, Frame | Block):
+            event.previous = None  # one frame of history, never a chain
+            self._previous[event.track] = event
+        return findings
+
+    def finish(self, at_ns: int) -> list[Finding]:
+        """The watch ends: the detectors' last words. What is open stays open."""
+        findings: list[Finding] = []
+        for chair in self._chairs:
+            if chair.fault is None:
+                self._run(chair, chair.detector.finish, at_ns, at_ns, findings)
+        return findings
+
+    @property
+    def watched_ns(self) -> int:
+        """How much media was really analysed: that of the track of which most was seen."""
+        return max((t.watched_ns for t in self._tracks.values()), default=0)
+
+    @property
+    def blind_ns(self) -> int:
+        """Wall time in which nothing of the input could be seen."""
+        return self._input_blind_ns
+
+    @property
+    def open_defects(self) -> list[DefectEdge]:
+        """The opening edges of what is open now."""
+        return list(self._open.values())
+
+    def coverage(self) -> list[Coverage]:
+        """What each detector saw of each track, and what it cost."""
+        rows = []
+        for chair in self._chairs:
+            ledger = self._tracks.get(chair.track) if chair.track else None
+            watched = ledger.watched_ns if ledger else self.watched_ns
+            blind = self._input_blind_ns + (ledger.blind_ns if ledger else 0)
+            if chair.fault is not None:
+                blind += watched - chair.fault_at_ns
+                watched = chair.fault_at_ns
+            rows.append(
+                Coverage(
+                    detector=chair.seat.detector.id,
+                    track=chair.track,
+                    watched_s=round(watched / 1e9, 3),
+                    blind_s=round(blind / 1e9, 3),
+                    cpu_ms_per_s=round(chair.cpu_ns * 1e3 / watched, 4) if watched else 0.0,
+                    fault=chair.fault,
+                )
+            )
+        return rows
+
+    def _welcome(self, track: str) -> None:
+        self._tracks[track] = _TrackLedger()
+        own = Scope.VIDEO if track.startswith("video") else Scope.AUDIO
+        for seat in self._seats:
+            if seat.detector.scope in (own, Scope.TRACK):
+                self._sit(seat, track)
+        order = {id(seat): n for n, seat in enumerate(self._seats)}
+        self._chairs.sort(key=lambda c: order[id(c.seat)])
+        self._routes.clear()
+
+    def _sit(self, seat: Seat, track: str | None) -> None:
+        detector = seat.detector(seat.params, track)
+        self._chairs.append(_Chair(seat, detector, track, frozenset(seat.detector.needs)))
+
+    def _route(self, handler: str, track: str | None) -> list[tuple[_Chair, Callable[[Any], Iterable[Finding]]]]:
+        route = self._routes.get((handler, track))
+        if route is None:
+            route = [
+                (chair, getattr(chair.detector, handler))
+                for chair in self._chairs
+                if handler in type(chair.detector).kinds
+                and (track is None or chair.track is None or chair.track == track)
+            ]
+            self._routes[handler, track] = route
+        return route
+
+    def _due(self, chair: _Chair, frame: Frame) -> bool:
+        rate = chair.seat.detector.rate_hz
+        if rate is None:
+            return True
+        slot = int(frame.at_ns * rate // 1_000_000_000)
+        if slot == chair.slot:
+            return False
+        chair.slot = slot
+        return True
+
+    def _run(
+        self, chair: _Chair, handler: Callable[[Any], Iterable[Finding]], argument: Any, at_ns: int, out: list[Finding]
+    ) -> None:
+        before = time.thread_time_ns()
+        try:
+            for finding in handler(argument):
+                if isinstance(finding, DefectEdge):
+                    out.extend(self._judge(chair, finding))
+                else:
+                    out.append(finding)
+        except Exception as error:  # any fault of a detector is contained here, and said
+            out.extend(self._quarantine(chair, at_ns, error))
+        chair.cpu_ns += time.thread_time_ns() - before
+
+    def _quarantine(self, chair: _Chair, at_ns: int, error: Exception) -> list[Finding]:
+        name = chair.seat.detector.id
+        log.exception("detector_quarantined", detector=name, track=chair.track, at_ns=at_ns)
+        chair.fault = f"{type(error).__name__}: {error}"[:200]
+        chair.fault_at_ns = self._tracks[chair.track].watched_ns if chair.track else self.watched_ns
+        out: list[Finding] = []
+        for key, edge in list(self._open.items()):
+            if edge.detector == name and edge.track == chair.track:
+                del self._open[key]
+                out.append(
+                    replace(edge, edge=Edge.CLOSED, at_ns=at_ns, certain_at_ns=at_ns, detail="its detector broke")
+                )
+        fault = DefectEdge(
+            Edge.OPENED, FAULT_DEFECT, name, chair.track, at_ns, at_ns, Severity.ERROR,
+            Peak("faults", 1.0, "count"), 1.0, channel=name, detail=chair.fault,
+        )  # fmt: skip
+        self._open[fault.key] = fault
+        return [*out, fault]
+
+    def _judge(self, chair: _Chair, edge: DefectEdge) -> list[Finding]:
+        """Keep the book of what is open, and mark what another defect explains."""
+        if edge.edge is Edge.CLOSED:
+            opened = self._open.pop(edge.key, None)
+            if opened is not None:
+                self._closed.append(_Open(opened, edge.at_ns))
+                edge = replace(edge, suppressed_by=opened.suppressed_by)
+            return [edge]
+        if edge.edge is Edge.UPDATED:
+            opened = self._open.get(edge.key)
+            if opened is not None:
+                edge = replace(edge, suppressed_by=opened.suppressed_by)
+            return [edge]
+        cause = self._cause_of(chair.seat.detector.suppressed_by, edge)
+        if cause is not None:
+            edge = replace(edge, suppressed_by=cause)
+        self._open[edge.key] = edge
+        return [edge, *self._explained_by(edge)]
+
+    def _cause_of(self, causes: tuple[str, ...], edge: DefectEdge) -> str | None:
+        for other in self._open.values():
+            if other.defect in causes and other.track in (None, edge.track) and _within(edge, other.at_ns, None):
+                return other.defect
+        for past in self._closed:
+            other = past.edge
+            if other.defect in causes and other.track in (None, edge.track) and _within(edge, other.at_ns, past.end_ns):
+                return other.defect
+        return None
+
+    def _explained_by(self, cause: DefectEdge) -> list[Finding]:
+        updates: list[Finding] = []
+        consequences = {s.detector.id for s in self._seats if cause.defect in s.detector.suppressed_by}
+        for key, other in list(self._open.items()):
+            if other.suppressed_by or other.detector not in consequences or cause.track not in (None, other.track):
+                continue
+            if _within(other, cause.at_ns, None):
+                marked = replace(other, suppressed_by=cause.defect)
+                self._open[key] = marked
+                updates.append(replace(marked, edge=Edge.UPDATED))
+        return updates
+
+    def _count_watched(self, event: Frame | Block) -> None:
+        ledger = self._tracks[event.track]
+        begin = event.at_ns if not event.joins or ledger.end_ns is None else ledger.end_ns
+        ledger.watched_ns += max(0, event.end_ns - begin)
+        ledger.end_ns = max(event.end_ns, ledger.end_ns or 0)
+
+    def _count_blind(self, event: Source) -> None:
+        if event.blind is not None:
+            state = self._blind.setdefault(event.track, _Blindness(event.at_ns, event.at_ns))
+            self._add_blind(event.track, event.at_ns - state.last_ns)
+            state.last_ns = max(state.last_ns, event.at_ns)
+        elif event.track in self._blind:
+            state = self._blind.pop(event.track)
+            self._add_blind(event.track, event.at_ns - state.last_ns)
+
+    def _add_blind(self, track: str | None, length_ns: int) -> None:
+        if track is None:
+            self._input_blind_ns += max(0, length_ns)
+        else:
+            self._tracks[track].blind_ns += max(0, length_ns)
+
+
+def _within(edge: DefectEdge, begin_ns: int, end_ns: int | None) -> bool:
+    return edge.at_ns >= begin_ns - CAUSE_MARGIN_NS and (end_ns is None or edge.at_ns < end_ns)
