@@ -1,1 +1,269 @@
-"""Values computed from a block of sound at most once. Add one here when a second detector needs it, not before."""
+"""Values computed from a block of sound at most once. Add one here when a second detector needs it, not before.
+
+A feature with a state (a filter's memory, a running maximum) reads it from `block.previous`, so it stays a pure
+recipe: where the sound does not join on, it starts afresh.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.frame import Block, Feature, Samples
+
+Real = npt.NDArray[np.float64]
+
+LEAST_DBFS = -120.0  # what digital silence is called
+STEP_NS = 10_000_000  # the nominal length of a step, the grid on which edges are found
+
+LFE = frozenset({"LFE", "LFE1", "LFE2", "LFEL", "LFER"})
+SIDE = frozenset({"Ls", "Rs", "SL", "SR", "Lss", "Rss"})
+BACK = frozenset({"Lb", "Rb", "BL", "BR", "Lrs", "Rrs", "Lsr", "Rsr"})
+FRONT = frozenset({"L", "R", "FL", "FR", "DL", "DR"})
+
+
+def decibels(power: float) -> float:
+    """A mean square (full scale 1.0) in dBFS, not below `LEAST_DBFS`."""
+    return max(LEAST_DBFS, 10.0 * float(np.log10(power))) if power > 0.0 else LEAST_DBFS
+
+
+def _finite(block: Block) -> Samples:
+    x = block.samples
+    # One number that is not one would stay in a recursive filter for ever.
+    return x if np.isfinite(x.sum()) else np.nan_to_num(x, nan=0.0, posinf=1.0, neginf=-1.0)
+
+
+SAMPLES = Feature("samples", _finite)  # (channels, samples) float32, full scale 1.0, finite
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Levels:
+    """Levels in steps of 10 ms (the block divided evenly): both (channels, steps), full scale 1.0."""
+
+    peak: npt.NDArray[np.float32]  # largest absolute sample
+    mean_square: npt.NDArray[np.float32]
+
+
+def _starts(samples: int, rate_hz: int) -> npt.NDArray[np.intp]:
+    steps = max(1, round(samples * 100 / rate_hz))
+    return np.arange(steps, dtype=np.intp) * samples // steps
+
+
+def _mean_squares(x: npt.NDArray[np.floating], starts: npt.NDArray[np.intp]) -> npt.NDArray[np.floating]:
+    lengths = np.diff(starts, append=x.shape[1])
+    sums: npt.NDArray[np.floating] = np.add.reduceat(x * x, starts, axis=1)
+    return sums / lengths.astype(x.dtype)
+
+
+def _levels(block: Block) -> Levels:
+    x = block[SAMPLES]
+    starts = _starts(x.shape[1], block.rate_hz)
+    peak = np.maximum.reduceat(np.abs(x), starts, axis=1)
+    return Levels(peak, np.asarray(_mean_squares(x, starts), np.float32))
+
+
+LEVELS = Feature("levels", _levels)
+
+
+def loudness_weights(channels: tuple[str, ...]) -> Real:
+    """The weight of each channel by name: 0 for LFE, 1.41 for surrounds, 1 otherwise (ITU-R BS.1770-5).
+
+    Back channels are the surrounds of a 5.1 layout, but lie outside the weighted sector (60 to 120 degrees) where
+    there are side channels too.
+    """
+    surrounds = SIDE if SIDE & set(channels) else BACK
+    return np.array([0.0 if c in LFE else 1.41 if c in surrounds else 1.0 for c in channels])
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class KWeighted:
+    """K-weighted energy: the channels' weighted sum of mean squares in each step of 10 ms, and the filter's memory."""
+
+    energy: Real  # (steps,)
+    state: Real  # (channels, 4)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Filter:
+    """Two biquads in a row as one state-space system of order 4: s' = A s + B x, y = C s + D x."""
+
+    a: Real  # (4, 4)
+    b: Real  # (4,)
+    c: Real  # (4,)
+    d: float
+
+
+@lru_cache(maxsize=8)
+def _k_filter(rate_hz: int) -> _Filter:
+    """The K-weighting of BS.1770 for any sampling rate, by the bilinear transform of its analogue prototype."""
+
+    def warped(frequency_hz: float) -> float:
+        return float(np.tan(np.pi * min(frequency_hz / rate_hz, 0.49)))
+
+    k, q, gain = warped(1681.974450955533), 0.7071752369554196, 10 ** (3.999843853973347 / 20)
+    bend = gain**0.4996667741545416
+    a0 = 1 + k / q + k * k
+    shelf_b = np.array([gain + bend * k / q + k * k, 2 * (k * k - gain), gain - bend * k / q + k * k]) / a0
+    shelf_a = np.array([2 * (k * k - 1), 1 - k / q + k * k]) / a0
+    k, q = warped(38.13547087602444), 0.5003270373238773
+    a0 = 1 + k / q + k * k
+    pass_b, pass_a = np.array([1.0, -2.0, 1.0]), np.array([2 * (k * k - 1), 1 - k / q + k * k]) / a0
+    # Transposed direct form II of each, the first feeding the second.
+    a = np.zeros((4, 4))
+    a[:2, :2] = [[-shelf_a[0], 1], [-shelf_a[1], 0]]
+    a[2:, 2:] = [[-pass_a[0], 1], [-pass_a[1], 0]]
+    into_second = pass_b[1:] - pass_a * pass_b[0]
+    a[2:, 0] = into_second
+    into_first = shelf_b[1:] - shelf_a * shelf_b[0]
+    b = np.concatenate([into_first, into_second * shelf_b[0]])
+    return _Filter(a, b, np.array([pass_b[0], 0.0, 1.0, 0.0]), float(pass_b[0] * shelf_b[0]))
+
+
+@lru_cache(maxsize=32)
+def _responses(rate_hz: int, length: int) -> tuple[Real, Real, Real, Real]:
+    """Over `length` samples: input to output, state to output, input to last state, and state to last state."""
+    f = _k_filter(rate_hz)
+    powers = [np.eye(4)]
+    for _ in range(length):
+        powers.append(powers[-1] @ f.a)
+    impulse = np.array([f.d, *(f.c @ p @ f.b for p in powers[: length - 1])])
+    lag = np.arange(length)[:, None] - np.arange(length)[None, :]
+    forced = np.where(lag >= 0, impulse[np.maximum(lag, 0)], 0.0)
+    free = np.array([f.c @ p for p in powers[:length]])
+    drive = np.array([powers[length - 1 - n] @ f.b for n in range(length)])
+    return np.ascontiguousarray(forced.T), np.ascontiguousarray(free.T), drive, powers[length]
+
+
+@lru_cache(maxsize=16)
+def _carries(rate_hz: int, length: int, pieces: int) -> Real:
+    """From the first state and each piece's own contribution to the state before every piece and after the last."""
+    step = _responses(rate_hz, length)[3]
+    powers = [np.eye(4)]
+    for _ in range(pieces):
+        powers.append(powers[-1] @ step)
+    matrix = np.zeros((4 * (pieces + 1), 4 * (pieces + 1)))
+    for row in range(pieces + 1):
+        for column in range(row + 1):
+            matrix[4 * row : 4 * row + 4, 4 * column : 4 * column + 4] = powers[row - column]
+    return np.ascontiguousarray(matrix.T)
+
+
+_PIECE = 64  # samples filtered by one matrix product
+
+
+def k_weight(x: Samples, rate_hz: int, state: Real) -> tuple[Real, Real]:
+    """`x` (channels, samples) through the K-weighting, and the filter's new `state` (channels, 4).
+
+    The recursion is exact: pieces of 64 samples are independent once the state before each is known, and those
+    follow from one another by a small matrix product.
+    """
+    channels, samples = x.shape
+    out = np.empty((channels, samples))
+    done = 0
+    for length in (_PIECE, samples % _PIECE):
+        pieces = (samples - done) // length if length else 0
+        if not pieces:
+            continue
+        forced, free, drive, _ = _responses(rate_hz, length)
+        part = x[:, done : done + pieces * length].astype(np.float64).reshape(channels * pieces, length)
+        own = (part @ drive).reshape(channels, 4 * pieces)
+        states = np.concatenate([state, own], axis=1) @ _carries(rate_hz, length, pieces)
+        y = part @ forced
+        y += states[:, : 4 * pieces].reshape(channels * pieces, 4) @ free
+        out[:, done : done + pieces * length] = y.reshape(channels, pieces * length)
+        state = states[:, 4 * pieces :]
+        done += pieces * length
+    return out, state
+
+
+def _joined(block: Block) -> Block | None:
+    """The block before, when its memory fits this one."""
+    before = block.previous
+    if before is None or before.channels != block.channels or before.rate_hz != block.rate_hz:
+        return None
+    return before
+
+
+def _k_weighted(block: Block) -> KWeighted:
+    x = block[SAMPLES]
+    before = _joined(block)
+    state = np.zeros((x.shape[0], 4)) if before is None else before[K_WEIGHTED].state
+    y, state = k_weight(x, block.rate_hz, state)
+    each = _mean_squares(y, _starts(x.shape[1], block.rate_hz))
+    # Denormal numbers are slow, and what is below -300 dBFS is nothing.
+    state = np.where(np.abs(state) < 1e-15, 0.0, state)
+    return KWeighted(loudness_weights(block.channels) @ each, state)
+
+
+K_WEIGHTED: Feature[Block, KWeighted] = Feature("k_weighted", _k_weighted)
+
+# ITU-R BS.1770-5, annex 2: the four phases of the interpolating filter (the last two mirror the first two).
+_PHASES = (
+    (0.0017089843750, 0.0109863281250, -0.0196533203125, 0.0332031250000, -0.0594482421875, 0.1373291015625,
+     0.9721679687500, -0.1022949218750, 0.0476074218750, -0.0266113281250, 0.0148925781250, -0.0083007812500),
+    (-0.0291748046875, 0.0292968750000, -0.0517578125000, 0.0891113281250, -0.1665039062500, 0.4650878906250,
+     0.7797851562500, -0.2003173828125, 0.1015625000000, -0.0582275390625, 0.0330810546875, -0.0189208984375),
+)  # fmt: skip
+_FILTER = np.array([*_PHASES, _PHASES[1][::-1], _PHASES[0][::-1]], np.float32)  # (4, 12)
+_TAPS = _FILTER.shape[1]
+_GAIN = float(np.abs(_FILTER).sum(axis=1).max())  # no interpolated value exceeds the samples by more
+_RUN = 32  # samples interpolated by one row of a matrix product
+LOWEST_TRUE_PEAK = float(10 ** (-3 / 20))  # values above are always exact
+
+
+def _interpolator() -> npt.NDArray[np.float32]:
+    matrix = np.zeros((_RUN + _TAPS - 1, _RUN, 4), np.float32)
+    for n in range(_RUN):
+        matrix[n : n + _TAPS, n, :] = _FILTER[:, ::-1].T
+    return matrix.reshape(_RUN + _TAPS - 1, _RUN * 4)
+
+
+_INTERPOLATOR = _interpolator()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class TruePeak:
+    """True peak of each channel (full scale 1.0), of the block and since the sound began.
+
+    `peak` is exact where it is above -3 dBTP or a new maximum; elsewhere it may be the sample peak, since the
+    interpolation was skipped where the filter's largest gain (6.1 dB) proves that it changes neither.
+    """
+
+    peak: Real
+    highest: Real
+
+
+def _true_peak(block: Block) -> TruePeak:
+    x = block[SAMPLES]
+    before = _joined(block)
+    channels, samples = x.shape
+    peak = block[LEVELS].peak.max(axis=1).astype(np.float64)
+    highest = np.zeros(channels) if before is None else before[TRUE_PEAK].highest
+    floor = np.minimum(np.maximum(highest, peak), LOWEST_TRUE_PEAK)
+    tail = np.zeros((channels, _TAPS - 1), np.float32)
+    if before is not None:
+        last = before[SAMPLES][:, -(_TAPS - 1) :]
+        tail[:, _TAPS - 1 - last.shape[1] :] = last
+    if (np.maximum(peak, np.abs(tail).max(axis=1)) * _GAIN > floor).any():
+        runs = -(-samples // _RUN)
+        padded = np.zeros((channels, _TAPS - 1 + runs * _RUN), np.float32)
+        padded[:, : _TAPS - 1] = tail
+        padded[:, _TAPS - 1 : _TAPS - 1 + samples] = x
+        width = _RUN + _TAPS - 1
+        windows = np.lib.stride_tricks.sliding_window_view(padded, width, axis=1)[:, ::_RUN]
+        for channel in range(channels):
+            bound = np.abs(windows[channel]).max(axis=1) * _GAIN
+            rows = windows[channel][bound > floor[channel]]
+            if len(rows):
+                # The zeros after the last sample would invent an overshoot of the sound's end.
+                finer = np.abs(rows @ _INTERPOLATOR)
+                if samples % _RUN and bound[-1] > floor[channel]:
+                    finer[-1, 4 * (samples % _RUN) :] = 0.0
+                peak[channel] = max(peak[channel], float(finer.max()))
+    return TruePeak(peak, np.maximum(highest, peak))
+
+
+TRUE_PEAK: Feature[Block, TruePeak] = Feature("true_peak", _true_peak)
