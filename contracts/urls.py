@@ -11,9 +11,9 @@ def redact(url: str) -> str:
         return url
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
-    names = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
-    # A query that is a bare token has no name to keep.
-    query = "&".join(f"{n}={HIDDEN}" for n in names) if "=" in parts.query else HIDDEN
+    # What has no value may be a bare token (base64 ends in "="), so there is no name to keep.
+    fields = parse_qsl(parts.query, keep_blank_values=True)
+    query = "&".join(f"{name}={HIDDEN}" if value else HIDDEN for name, value in fields) or HIDDEN
     return urlunsplit((parts.scheme, host, parts.path, query if parts.query else "", ""))
 
 
