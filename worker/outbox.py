@@ -20,8 +20,8 @@ class Sink(Protocol):
 class Outbox:
     """Findings in order. When measurements pile up the oldest go, and are counted; edges wait."""
 
-    def __init__(self, sinks: Iterable[Sink], *, capacity: int = 10_000) -> None:
-        self._sinks = list(sinks)
+    def __init__(self, sink: Sink, *, capacity: int = 10_000) -> None:
+        self._sink = sink
         self._capacity = capacity
         self._waiting: deque[Finding] = deque()
         self._measurements = 0
@@ -36,11 +36,10 @@ class Outbox:
             self._thin()
 
     def drain(self) -> None:
-        """Hand everything to every sink, oldest first; what a failing sink did not take stays."""
+        """Hand everything to the sink, oldest first; what a failing sink did not take stays."""
         while self._waiting:
             finding = self._waiting[0]
-            for sink in self._sinks:
-                sink.put(finding)
+            self._sink.put(finding)
             self._waiting.popleft()
             self._measurements -= isinstance(finding, Measurement)
 

@@ -137,7 +137,7 @@ class TrackDecoder:
             yield Damage(at, self.track, 1, "picture decoded from damaged data")
         yield Frame(
             self.track, at, duration, luma, chroma, depth, full, frame.is_corrupt,
-            joins=placed.joins or all(b.kind == "gap" for b in placed.breaks),
+            joins=placed.joins or [b.kind for b in placed.breaks] == ["gap"],  # same clock, time skipped
         )  # fmt: skip
 
     def _follow(self) -> int:

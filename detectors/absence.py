@@ -1,0 +1,66 @@
+"""What `picture_missing` and `sound_missing` share: media time passes, and one track brings nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from pydantic import Field
+
+from contracts.findings import Finding, Severity
+from detectors.detector import Detector, Params
+from detectors.events import Break, Tick
+from detectors.hold import Hold
+
+
+class AbsenceParams(Params):
+    """How long a track may bring nothing."""
+
+    min_seconds: float = Field(default=2.0, ge=0.2, le=3600, description="seconds of media time without a sample")
+    sparse_factor: float = Field(
+        default=3.0, ge=1, le=100, description="times the longest recent step between samples, a ratio, allowed too"
+    )
+
+
+class AbsenceDetector(Detector[AbsenceParams]):
+    """Opens when the input's watermark has passed the track's last sample by `min_seconds`."""
+
+    Params = AbsenceParams
+    measurement: ClassVar[str]
+
+    def __init__(self, params: AbsenceParams, track: str | None) -> None:
+        super().__init__(params, track)
+        self._hold = Hold(
+            self,
+            value=self.measurement,
+            unit="s",
+            threshold=params.min_seconds,
+            open_ns=0,
+            severity=Severity.CRITICAL,
+        )
+        self._begin_ns: int | None = None
+        self._end_ns: int | None = None
+        self._longest_ns = 0
+
+    def seen(self, at_ns: int, end_ns: int) -> Iterator[Finding]:
+        """A sample of the track arrived."""
+        if self._begin_ns is not None and not self._hold.is_open:
+            step = at_ns - self._begin_ns
+            self._longest_ns = max(step, self._longest_ns * 31 // 32)
+        if self._hold.is_open:
+            yield from self._hold.update(at_ns, False, 0.0)
+        self._begin_ns, self._end_ns = at_ns, end_ns
+
+    def tick(self, tick: Tick) -> Iterator[Finding]:
+        """Compare the watermark with the last sample."""
+        if self._end_ns is None:
+            return
+        absent = tick.at_ns - self._end_ns
+        allowed = max(self.params.min_seconds * 1e9, self.params.sparse_factor * self._longest_ns)
+        if absent >= allowed:
+            yield from self._hold.update(self._end_ns, True, absent / 1e9, end_ns=tick.at_ns)
+
+    def broke(self, event: Break) -> Iterator[Finding]:
+        """A new clock begins: steps across it say nothing about the cadence."""
+        self._begin_ns = None
+        return iter(())

@@ -1,0 +1,148 @@
+"""Values computed from a picture at most once. Add one here when a second detector needs it, not before.
+
+Bit depth and sampling are normalised here, once: all code values below are 8-bit.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from detectors.frame import Feature, Frame, Plane
+
+Small = npt.NDArray[np.uint8]  # (height/k, width/k), 8-bit code values
+Tiles = npt.NDArray[np.float32]  # (TILE_ROWS, TILE_COLUMNS)
+
+SMALL_WIDTH = 400  # samples a line are thinned to about this many
+TILE_ROWS, TILE_COLUMNS = 9, 16
+
+
+def thin(plane: Plane, depth: int, step: int) -> Small:
+    """Every `step`-th sample of every `step`-th line as 8-bit code values, unfiltered."""
+    picked = plane[::step, ::step]
+    if depth > 8:
+        return np.ascontiguousarray(picked >> (depth - 8)).astype(np.uint8)
+    return np.ascontiguousarray(picked, np.uint8)
+
+
+def _luma_small(frame: Frame) -> Small:
+    return thin(frame.luma, frame.depth, max(1, round(frame.width / SMALL_WIDTH)))
+
+
+LUMA_SMALL: Feature[Frame, Small] = Feature("luma_small", _luma_small)
+"""Luma thinned to about 400 samples a line."""
+
+
+def _chroma_small(frame: Frame) -> tuple[Small, Small] | None:
+    if frame.chroma is None:
+        return None
+    step = max(1, round(frame.chroma[0].shape[1] / SMALL_WIDTH * 2))
+    return thin(frame.chroma[0], frame.depth, step), thin(frame.chroma[1], frame.depth, step)
+
+
+CHROMA_SMALL: Feature[Frame, tuple[Small, Small] | None] = Feature("chroma_small", _chroma_small)
+"""Cb and Cr thinned to about 200 samples a line; None where the stream is monochrome."""
+
+
+class Spread(NamedTuple):
+    """Mean and standard deviation in 8-bit code values."""
+
+    mean: float
+    deviation: float
+
+
+def spread(plane: Small) -> Spread:
+    """Mean and standard deviation of a plane."""
+    mean, deviation = cv2.meanStdDev(plane)
+    return Spread(float(mean[0, 0]), float(deviation[0, 0]))
+
+
+LUMA_SPREAD: Feature[Frame, Spread] = Feature("luma_spread", lambda f: spread(f[LUMA_SMALL]))
+"""Mean and standard deviation of the thinned luma."""
+
+
+def _chroma_spread(frame: Frame) -> tuple[Spread, Spread] | None:
+    planes = frame[CHROMA_SMALL]
+    return None if planes is None else (spread(planes[0]), spread(planes[1]))
+
+
+CHROMA_SPREAD: Feature[Frame, tuple[Spread, Spread] | None] = Feature("chroma_spread", _chroma_spread)
+"""Mean and standard deviation of thinned Cb and Cr."""
+
+
+def black_code(full_range: bool) -> int:
+    """The 8-bit code of black."""
+    return 0 if full_range else 16
+
+
+def white_code(full_range: bool) -> int:
+    """The 8-bit code of white."""
+    return 255 if full_range else 235
+
+
+class Histogram(NamedTuple):
+    """How many samples have each level: `whole` picture and its `centre` (the middle 70 % each way).
+
+    (256,) counts of levels above black in 8-bit codes; what lies below black counts as level 0. `range` is
+    the distance from black to white.
+    """
+
+    whole: npt.NDArray[np.float32]
+    centre: npt.NDArray[np.float32]
+    range: int
+
+
+def _histogram(frame: Frame) -> Histogram:
+    small = frame[LUMA_SMALL]
+    black = black_code(frame.full_range)
+    height, width = small.shape
+    top, left = height * 3 // 20, width * 3 // 20
+    centre = np.ascontiguousarray(small[top : height - top or None, left : width - left or None])
+    whole = cv2.calcHist([small], [0], None, [256], [0, 256]).ravel()
+    inner = cv2.calcHist([centre], [0], None, [256], [0, 256]).ravel()
+    return Histogram(_from_black(whole, black), _from_black(inner, black), white_code(frame.full_range) - black)
+
+
+def _from_black(counts: npt.NDArray[np.float32], black: int) -> npt.NDArray[np.float32]:
+    if not black:
+        return counts
+    shifted = np.zeros_like(counts)
+    shifted[: 256 - black] = counts[black:]
+    shifted[0] += counts[:black].sum()
+    return shifted
+
+
+LUMA_HISTOGRAM: Feature[Frame, Histogram] = Feature("luma_histogram", _histogram)
+"""Level counts of the whole picture and of its centre."""
+
+
+class Change(NamedTuple):
+    """How much the picture differs from the one before, in 8-bit code values."""
+
+    mean: float  # mean absolute difference
+    tiles: Tiles  # the same for each of 9 x 16 tiles
+
+
+def difference(now: Small, before: Small) -> Change | None:
+    """The change from `before` to `now`; None when their sizes differ."""
+    if now.shape != before.shape:
+        return None
+    changed = cv2.absdiff(now, before)
+    tiles = cv2.resize(changed, (TILE_COLUMNS, TILE_ROWS), interpolation=cv2.INTER_AREA, dst=None)
+    # INTER_AREA on bytes rounds; tiles that are nearly still are told apart below one code value.
+    if cv2.norm(changed, cv2.NORM_INF) and tiles.max() <= 4:
+        tiles = cv2.resize(changed.astype(np.float32), (TILE_COLUMNS, TILE_ROWS), interpolation=cv2.INTER_AREA)
+    return Change(float(cv2.mean(changed)[0]), tiles.astype(np.float32, copy=False))
+
+
+def _change(frame: Frame) -> Change | None:
+    if frame.previous is None:
+        return None
+    return difference(frame[LUMA_SMALL], frame.previous[LUMA_SMALL])
+
+
+LUMA_CHANGE: Feature[Frame, Change | None] = Feature("luma_change", _change)
+"""Change of the thinned luma since the previous picture; None when there is no past or the size changed."""

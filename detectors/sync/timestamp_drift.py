@@ -1,0 +1,102 @@
+"""Timestamp drift: the clocks of picture or sound jump, skip, repeat, or part from each other.
+
+Measures  `clock_step_ms`, milliseconds: how far a timestamp was from where it was due (the defect's peak).
+          `audio_clock_error_ms`, milliseconds: timestamps of the sound against its number of samples, once a second.
+Defect    `timestamp_drift`: error for a jump nobody announced, or a gap of `error_gap_ms` and more; warning for
+          smaller gaps, for media sent twice, and for sound whose timestamps part from its samples by `max_drift_ms`; info for the wrap
+          of the 33-bit counter, which players survive. Steps within `quiet_seconds` are one defect, and when all
+          tracks jump together it is one defect, on the track that showed it first.
+Blind to  An offset between picture and sound that is there from the beginning; jumps that the source announces
+          (EXT-X-DISCONTINUITY, a new period), which are no defect.
+Source    ETSI TR 101 290 (PTS errors, PCR discontinuity 100 ms); ISO/IEC 13818-1 (33-bit PTS).
+"""
+
+from collections.abc import Iterator
+
+from pydantic import Field
+
+from contracts.findings import Finding, Measurement, Severity
+from detectors.detector import Detector, Params, Scope
+from detectors.episode import Episode
+from detectors.events import Break, Tick
+from detectors.frame import SoundView
+
+MS = 1_000_000
+
+
+class TimestampDriftParams(Params):
+    """How far clocks may stray."""
+
+    error_gap_ms: float = Field(default=500.0, ge=0, description="milliseconds; a gap from here on is an error")
+    max_drift_ms: float = Field(default=100.0, ge=10, description="milliseconds between samples and timestamps")
+    quiet_seconds: float = Field(default=1.0, ge=0, le=60, description="seconds that join steps into one defect")
+
+
+class TimestampDrift(Detector[TimestampDriftParams]):
+    """See the module's docstring."""
+
+    id = "timestamp_drift"
+    scope = Scope.INPUT
+    suppressed_by = ("segment_missing",)
+    Params = TimestampDriftParams
+
+    def __init__(self, params: TimestampDriftParams, track: str | None) -> None:
+        super().__init__(params, track)
+        self._episode = Episode(
+            self,
+            value="clock_step_ms",
+            unit="ms",
+            threshold=params.max_drift_ms,
+            quiet_ns=round(params.quiet_seconds * 1e9),
+        )
+        self._anchor_ns: int | None = None
+        self._counted_ns = 0
+        self._second = -1
+
+    def broke(self, event: Break) -> Iterator[Finding]:
+        """A step in one track's clock."""
+        self._anchor_ns = None
+        if event.kind == "signalled":
+            return
+        step_ms = abs(event.delta_ns) / MS
+        if event.kind == "wrap":
+            yield from self._say(event.at_ns, 0.0, Severity.INFO, event, "33-bit timestamps wrapped")
+        elif event.kind == "jump":
+            yield from self._say(event.at_ns, step_ms, Severity.ERROR, event, f"jumped by {event.delta_ns / 1e9:+.3f} s")
+        elif event.kind == "gap":
+            severity = Severity.ERROR if step_ms >= self.params.error_gap_ms else Severity.WARNING
+            words = f"{step_ms:.0f} ms of media never came"
+            yield from self._say(event.at_ns, step_ms, severity, event, words, length_ns=event.delta_ns)
+        else:
+            yield from self._say(event.at_ns, step_ms, Severity.WARNING, event, f"{step_ms:.0f} ms came twice")
+
+    def sound(self, view: SoundView) -> Iterator[Finding]:
+        """Hold the sound's timestamps against its number of samples."""
+        if self._anchor_ns is None or not view.follows:
+            self._anchor_ns, self._counted_ns = view.at_ns, 0
+        error_ns = view.at_ns - self._anchor_ns - self._counted_ns
+        self._counted_ns += view.end_ns - view.at_ns
+        second = view.at_ns // 1_000_000_000
+        if second != self._second:
+            self._second = second
+            yield Measurement("audio_clock_error_ms", error_ns / MS, "ms", view.at_ns, self.track)
+        if abs(error_ns) >= self.params.max_drift_ms * MS:
+            self._anchor_ns, self._counted_ns = view.end_ns, 0
+            words = f"timestamps and samples parted by {error_ns / MS:+.0f} ms"
+            yield from self._episode.moment(
+                view.at_ns, view.end_ns, abs(error_ns) / MS, Severity.WARNING, track=None, detail=words
+            )
+
+    def tick(self, tick: Tick) -> Iterator[Finding]:
+        """Close what has been quiet."""
+        yield from self._episode.passed(tick.at_ns)
+
+    def _say(
+        self, at_ns: int, step_ms: float, severity: Severity, event: Break, words: str, *, length_ns: int = 0
+    ) -> Iterator[Finding]:
+        yield from self._episode.moment(
+            at_ns, at_ns + length_ns, step_ms, severity, track=event.track, detail=f"{event.track}: {words}"
+        )
+
+
+DETECTOR = TimestampDrift
