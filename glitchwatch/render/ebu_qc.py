@@ -1,10 +1,10 @@
 """XML in the words of EBU QC: what was checked, whether the check *ran*, and apart from that whether it *passed*.
 
 Structure and names follow the EBU QC data model and its XML schema, namespace `tag:qc.ebu.ch,2026-01`, which carries
-on EBU Tech 3363; sample documents were valid against it. **A document is not validated against that schema when it is written, and conformity is not claimed**:
-a detector is only near to the catalogue's item whose number it bears, so `EBUQCVersion` is `0.0` throughout, and
-detectors without a number bear `glitchwatch-NAME`. What the schema has no place for stands in `ExtensionProperties`
-under our own namespace.
+on EBU Tech 3363. Documents are made to its pattern and **not validated against EBU's schema; conformity is not
+claimed**: a detector is only near to the catalogue's item whose number it bears, so `EBUQCVersion` is `0.0`
+throughout, and a detector without a number bears `glitchwatch-NAME`. What the schema has no place for stands in
+`ExtensionProperties` under our own namespace.
 
 One `ItemResult` for each detector on each track. `ExecutionStatus` is `complete` or `error`; `CheckResult` is missing
 where nothing was judged or the analysis did not end well; our own `Verdict` spells it out: `passed`, `failed`, `notRun`,
