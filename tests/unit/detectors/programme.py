@@ -15,8 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from contracts.findings import DefectEdge
-from detectors.catalogue import AnyDetector
-from detectors.detector import Scope
 from detectors.events import Event, Fetch, Format, Source, Tick
 from detectors.frame import Block, Frame
 from tests.injection import Fault, Level, Moment, Picture, Sound
@@ -139,22 +137,6 @@ def _blocks(seconds: float, broken: Broken | None) -> Iterator[Event]:
         if lost is None or not lost[0] <= first < lost[1]:
             part = np.ascontiguousarray(samples[:, first : first + step])
             yield Block(AUDIO, round(first / RATE_HZ * SECOND), SECOND // 10, part, RATE_HZ, ("L", "R"))
-
-
-def tracks_of(detector: AnyDetector) -> list[str | None]:
-    """The tracks of the programme for which the host would make an instance."""
-    of_scope: dict[Scope, list[str | None]] = {
-        Scope.VIDEO: [VIDEO],
-        Scope.AUDIO: [AUDIO],
-        Scope.TRACK: [VIDEO, AUDIO],
-        Scope.INPUT: [None],
-    }
-    return of_scope[detector.scope]
-
-
-def shown_to(track: str | None, all_events: list[Event]) -> list[Event]:
-    """What the host shows an instance for `track`: its own and what has no track; everything for the input's."""
-    return [e for e in all_events if track is None or e.track is None or e.track == track]
 
 
 def intervals(edges: list[DefectEdge], end_ns: int) -> list[tuple[float, float]]:

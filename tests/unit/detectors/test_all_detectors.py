@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from contracts.findings import DefectEdge, Edge, Finding, Severity
-from detectors.catalogue import AnyDetector, load
+from contracts.profile import Mode
+from detectors.catalogue import AnyDetector, Seat, load
 from detectors.events import Event
+from detectors.frame import Block, Frame
 from tests.injection import Fault
-from tests.run import findings
-from tests.unit.detectors.programme import SECOND, Broken, events, intervals, shown_to, tracks_of
+from tests.unit.detectors.programme import SECOND, Broken, events, intervals
+from worker.pipeline import Pipeline
 
 ALL = load()
 EACH = pytest.mark.parametrize("name", sorted(ALL))
@@ -31,11 +33,17 @@ def fault_of(name: str) -> Fault | None:
 
 
 def said(detector: AnyDetector, stream: list[Event]) -> list[Finding]:
-    """What fresh instances with default parameters say, over all tracks."""
-    out: list[Finding] = []
-    for track in tracks_of(detector):
-        out += findings(detector(detector.Params(), track), shown_to(track, stream))
+    """What the host hears from fresh instances with default parameters, over all tracks."""
+    pipeline = Pipeline([Seat(detector, detector.Params(), Mode.CHECK)])
+    out = [finding for event in stream for finding in pipeline.push(event)]
+    out += pipeline.finish(end_of(stream))
+    assert [c.fault for c in pipeline.coverage() if c.fault] == []
     return out
+
+
+def end_of(stream: list[Event]) -> int:
+    """Media time at which the stream ends, ns."""
+    return max(e.end_ns if isinstance(e, Frame | Block) else e.at_ns for e in stream)
 
 
 def edges_of(found: list[Finding]) -> list[DefectEdge]:
@@ -106,7 +114,7 @@ def test_a_run_split_in_two_leases_loses_no_defect(name: str) -> None:
         pytest.skip(NOT_SEEN_HERE[name])
     broken, stream = broken_by(fault)
     split = round((broken.start_s + broken.end_s) / 2 * SECOND)
-    last = max(e.at_ns for e in stream)
+    last = end_of(stream)
     first_half = [e for e in stream if e.at_ns < split]
     second_half = [e for e in stream if e.at_ns >= split]
 
