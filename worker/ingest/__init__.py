@@ -1,1 +1,5 @@
-"""The border to the outside: fetching, demuxing and decoding. Alone here is libav imported and time repaired."""
+"""An input into events: demux, decode, and one monotone timeline; the source's faults are told, never raised past it.
+
+`native` reads files and what libav opens, `hls/` fetches playlists and segments, `segments` decodes them,
+`opening` chooses, `reconnect` keeps a live address alive. Imports `av`, and nothing else does.
+"""

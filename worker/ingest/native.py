@@ -22,15 +22,23 @@ av.logging.set_level(None)  # its hooks into Python's logging have hung programs
 
 # Containers that declare how long they are, so that an early end can be told.
 _DECLARE_DURATION = ("mov,mp4", "matroska", "asf", "avi")
-_NOT_MEDIA = ("tty", "srt", "ass", "webvtt", "subviewer", "microdvd", "mpl2", "jacosub", "ttml", "hls")
+_NOT_MEDIA = ("tty", "srt", "ass", "webvtt", "subviewer", "microdvd", "mpl2", "jacosub", "ttml")
 _DAMAGE_REPORT_EVERY = 1000
+
+
+class PlaylistFound(Exception):
+    """The address turned out to be an HLS playlist: libav's own client hides faults, so ours takes over."""
 
 
 class NativeReading:
     """Reads one container with libav. `live` inputs are joined in the middle and never end by themselves."""
 
-    def __init__(self, url: str, options: IngestOptions, *, live: bool = False) -> None:
+    def __init__(
+        self, url: str, options: IngestOptions, *, live: bool = False, timeline: Timeline | None = None
+    ) -> None:
+        """`timeline`: go on with this one, after the source was lost."""
         self.about = About()
+        self.timeline = timeline or Timeline()
         self._url, self._options, self._live = url, options, live
         self._container: Any = None
 
@@ -48,8 +56,10 @@ class NativeReading:
         """Demux and decode to the end of the input."""
         container = self._container = self._open()
         self.about.container = container.format.name
-        wraps = "mpegts" in container.format.name
-        timeline = Timeline(wraps=wraps)
+        timeline = self.timeline
+        timeline.wraps = "mpegts" in container.format.name
+        if container.format.name == "hls":
+            raise PlaylistFound(self._url)
         found = tracks_of(container)
         if not found or any(container.format.name == n for n in _NOT_MEDIA):
             raise SourceUndecodable(
@@ -125,7 +135,7 @@ class NativeReading:
                 break
             except av.error.InvalidDataError as error:
                 errors += 1
-                yield Damage(timeline.reached_ns, None, 1, f"container: {_strerror(error)}")
+                yield Damage(timeline.reached_ns, next(iter(decoders.values())).track, 1, f"container: {_strerror(error)}")
                 if errors >= _DAMAGE_REPORT_EVERY:
                     self.about.incomplete = "The container is damaged beyond what can be read on."
                     break

@@ -18,6 +18,7 @@ JUMP_AHEAD_NS = 10 * NS  # farther ahead than this is another clock, not missing
 JUMP_BACK_NS = 500_000_000  # farther back than this is another clock, not a repeat
 ALIGN_NS = 1_500_000_000  # an offset "fits" when it lands this close to where the track stood
 TICK_NS = 100_000_000
+EPOCHS_REMEMBERED = 8
 
 
 @dataclass(slots=True)
@@ -54,9 +55,11 @@ class Timeline:
         self._clocks: dict[str, TrackClock] = {}
         self._origin_ns: int | None = None
         self._last_tick_ns = 0
-        self._rebase: set[str] = set()
+        self._resumed_ns: int | None = None
+        self._rebase: dict[str, int] = {}  # track -> epoch whose offset it takes with its next sample
+        self._anchors: dict[int, int] = {}  # epoch -> offset
+        self._epochs = 0
         self._turn: int | None = None  # how often the clock has wrapped so far
-        self._anchor_ns: int | None = None  # offset that the first track after an announced break found
 
     def clock(self, track: str, tolerance_ns: int) -> TrackClock:
         """The clock of `track`, made when it is new."""
@@ -68,23 +71,26 @@ class Timeline:
             self._origin_ns = raw_ns
 
     def resume(self, position_ns: int) -> None:
-        """Go on at `position_ns` of an earlier reading: the next clocks are fitted to it."""
+        """Go on at `position_ns` of an earlier reading: the first clock is fitted to it."""
         self._last_tick_ns = position_ns
-        for clock in self._clocks.values():
-            clock.end_ns = max(clock.end_ns or 0, position_ns)
-        self.discontinuity()
+        self._resumed_ns = position_ns
 
-    def discontinuity(self, *, lost_ns: int = 0) -> list[Break]:
-        """The source announced a new clock: the next samples go on at the end of all tracks.
+    def rejoin(self) -> None:
+        """The source was left and joined again: all clocks are new, and go on where the timeline stands."""
+        self._epochs += 1
+        self.discontinuity(list(self._clocks), -self._epochs)
 
-        `lost_ns` is how much media is known to lie between (segments that never came).
+    def discontinuity(self, tracks: list[str], epoch: int) -> None:
+        """The source announced a new clock for `tracks`: their next samples go on at the end of these tracks.
+
+        `epoch` counts announcements: tracks of another rendition that reach the same epoch take the same
+        offset, so they stay as far apart as the source has them.
         """
-        at = self.reached_ns + lost_ns
-        for clock in self._clocks.values():
-            clock.end_ns = max(at, clock.end_ns or 0)
-        self._rebase = set(self._clocks)
-        self._anchor_ns = None
-        return [Break(at, None, "signalled")]
+        clocks = [self._clocks[t] for t in tracks if t in self._clocks]
+        end = max((c.end_ns or 0 for c in clocks), default=0)
+        for clock in clocks:
+            clock.end_ns = end
+            self._rebase[clock.track] = epoch
 
     @property
     def reached_ns(self) -> int:
@@ -152,21 +158,27 @@ class Timeline:
         return unwrapped
 
     def _take_offset(self, clock: TrackClock, raw_ns: int) -> None:
-        if clock.track in self._rebase:
-            self._rebase.discard(clock.track)
+        epoch = self._rebase.pop(clock.track, None)
+        if epoch is not None:
             due = clock.end_ns or 0
-            if self._anchor_ns is None or abs(raw_ns + self._anchor_ns - due) > ALIGN_NS + JUMP_AHEAD_NS:
-                self._anchor_ns = due - raw_ns
-            clock.offset_ns = self._anchor_ns
+            anchor = self._anchors.get(epoch)
+            if anchor is None or abs(raw_ns + anchor - due) > JUMP_AHEAD_NS:
+                anchor = due - raw_ns
+                self._anchors[epoch] = anchor
+                while len(self._anchors) > EPOCHS_REMEMBERED:
+                    self._anchors.pop(next(iter(self._anchors)))
+            clock.offset_ns = anchor
             clock.at_ns = None  # the sample before belongs to another clock
             return
         others = [c.offset_ns for c in self._clocks.values() if c.offset_ns is not None]
         if others:
             clock.offset_ns = others[-1]
-            return
-        self.start(raw_ns)
-        assert self._origin_ns is not None
-        clock.offset_ns = -self._origin_ns
+        elif self._resumed_ns is not None:
+            clock.offset_ns = self._resumed_ns - raw_ns
+        else:
+            self.start(raw_ns)
+            assert self._origin_ns is not None
+            clock.offset_ns = -self._origin_ns
 
     def _jump(self, clock: TrackClock, raw_ns: int, delta_ns: int, breaks: list[Break]) -> int:
         assert clock.end_ns is not None

@@ -1,0 +1,64 @@
+"""Choose how to read an input: libav by itself, or our own HLS client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from contracts.clock import Clock
+from contracts.urls import is_url
+from detectors.events import Event
+from worker.ingest.native import NativeReading, PlaylistFound
+from worker.ingest.options import IngestOptions
+from worker.ingest.reading import About, Reading
+
+
+class AnyReading:
+    """Reads an input of any kind; playlists are noticed by name or by their content."""
+
+    def __init__(self, url: str, options: IngestOptions, clock: Clock, *, live: bool) -> None:
+        """`live`: the input is watched as it comes, reconnecting when it goes away; else it is read to its end."""
+        self._url, self._options, self._clock, self._live = url, options, clock, live
+        self._reading: Reading | None = None
+
+    @property
+    def about(self) -> About:
+        """What is known of the input so far."""
+        return self._reading.about if self._reading is not None else About()
+
+    def checkpoint(self) -> dict[str, Any]:
+        """Where another process can go on."""
+        return self._reading.checkpoint() if self._reading is not None else {}
+
+    def close(self) -> None:
+        """Let go of everything."""
+        if self._reading is not None:
+            self._reading.close()
+
+    def events(self) -> Iterator[Event | None]:
+        """Everything that happens."""
+        if looks_like_playlist(self._url):
+            yield from self._playlist()
+            return
+        if self._live and is_url(self._url):
+            from worker.ingest.reconnect import PersistentReading
+
+            self._reading = PersistentReading(self._url, self._options, self._clock)
+        else:
+            self._reading = NativeReading(self._url, self._options)
+        try:
+            yield from self._reading.events()
+        except PlaylistFound:
+            self._reading.close()
+            yield from self._playlist()
+
+    def _playlist(self) -> Iterator[Event | None]:
+        from worker.ingest.playlists import PlaylistReading  # loads the HTTP client only where it is needed
+
+        self._reading = PlaylistReading(self._url, self._options, self._clock, live=self._live)
+        yield from self._reading.events()
+
+
+def looks_like_playlist(url: str) -> bool:
+    """Whether the path of `url` ends as HLS playlists do."""
+    return url.partition("?")[0].partition("#")[0].lower().endswith((".m3u8", ".m3u"))

@@ -1,0 +1,160 @@
+"""Segments in memory into frames: each is demuxed by itself, the decoders live on across segments.
+
+So every frame is known to come from one segment, nothing blocks inside libav, and no decoder starts cold at a
+segment's border (a cold AAC decoder would make a click there).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import av
+
+from detectors.events import Break, Damage, Event, Source
+from detectors.frame import Block, Frame
+from worker.ingest.decode import DAMAGED, TrackDecoder, tracks_of
+from worker.ingest.hls.items import Segment
+from worker.ingest.reading import About
+from worker.ingest.timeline import NS, Timeline
+
+UNDECODABLE_AFTER = 2  # segments in a row without a picture or sample
+_OPTIONS = {"correct_ts_overflow": "0", "fpsprobesize": "0", "analyzeduration": "500000", "probesize": "500000"}
+
+
+@dataclass(slots=True)
+class _Rendition:
+    """One playlist's decoders, by (kind, number) of the stream within its segments."""
+
+    decoders: dict[tuple[str, int], TrackDecoder] = field(default_factory=dict)
+    epoch: int = 0
+    delivered_ns: int = 0
+    empty: int = 0  # segments in a row that gave nothing
+    blind: bool = False
+    sequence: int | None = None
+
+
+class SegmentDecoder:
+    """All renditions of one input on one timeline."""
+
+    def __init__(self, timeline: Timeline, about: About) -> None:
+        self._timeline, self._about = timeline, about
+        self._renditions: dict[str, _Rendition] = {}
+        self._counts = {"video": 0, "audio": 0}
+
+    def tracks(self, rendition: str) -> list[str]:
+        """The tracks found so far in `rendition`."""
+        known = self._renditions.get(rendition)
+        return [d.track for d in known.decoders.values()] if known else []
+
+    def decode(self, segment: Segment) -> Iterator[Event]:
+        """Everything in one segment."""
+        state = self._renditions.setdefault(segment.rendition, _Rendition())
+        if segment.discontinuity and state.decoders:
+            yield from self._discontinuity(state)
+        before = max(state.delivered_ns, *(d.end_ns for d in state.decoders.values()), 0) if state.decoders else 0
+        first: int | None = None
+        got = 0
+        for event in self._demux(segment, state):
+            if isinstance(event, Frame | Block):
+                got += 1
+                first = event.at_ns if first is None else min(first, event.at_ns)
+            yield event
+        state.sequence = segment.sequence
+        begin = before if first is None else first
+        state.delivered_ns = max(begin + segment.duration_ns, before)
+        for decoder in state.decoders.values():
+            self._timeline.delivered(decoder.track, state.delivered_ns)
+        self._describe(segment, first)
+        yield from self._judge(segment, state, got)
+        yield from self._timeline.ticks()
+
+    def flush(self) -> Iterator[Event]:
+        """What the decoders still hold."""
+        for state in self._renditions.values():
+            for decoder in state.decoders.values():
+                yield from decoder.flush()
+        yield from self._timeline.tick_to(self._timeline.reached_ns)
+
+    def _discontinuity(self, state: _Rendition) -> Iterator[Event]:
+        for decoder in state.decoders.values():
+            yield from decoder.flush()
+        state.epoch += 1
+        tracks = [d.track for d in state.decoders.values()]
+        self._timeline.discontinuity(tracks, state.epoch)
+        for decoder in state.decoders.values():
+            yield Break(decoder.end_ns, decoder.track, "signalled")
+
+    def _demux(self, segment: Segment, state: _Rendition) -> Iterator[Event]:
+        data = io.BytesIO((segment.init or b"") + segment.data)
+        try:
+            container = av.open(data, options=_OPTIONS)
+        except DAMAGED as error:
+            yield from self._unreadable(segment, state, error)
+            return
+        try:
+            yield from self._packets(container, segment, state)
+        finally:
+            container.close()
+
+    def _packets(self, container: Any, segment: Segment, state: _Rendition) -> Iterator[Event]:
+        if "mpegts" in container.format.name:
+            self._timeline.wraps = True
+        self._about.container = "hls," + container.format.name
+        by_index: dict[int, TrackDecoder] = {}
+        streams = []
+        for name, kind, stream in tracks_of(container):
+            number = int(name.partition(":")[2])
+            decoder = state.decoders.get((kind, number))
+            if decoder is None:
+                decoder = TrackDecoder(f"{kind}:{self._counts[kind]}", kind, self._timeline, joined_live=True)
+                decoder.language = segment.language or stream.metadata.get("language")
+                self._counts[kind] += 1
+                state.decoders[kind, number] = decoder
+            yield from decoder.attach(stream, fresh=segment.discontinuity)
+            by_index[stream.index] = decoder
+            streams.append(stream)
+        if not streams:
+            return
+        starts = [s.start_time * s.time_base * NS for s in streams if s.start_time is not None and s.time_base]
+        if starts:
+            self._timeline.start(int(min(starts)))
+        try:
+            for packet in container.demux(streams):
+                decoder = by_index.get(packet.stream_index)
+                if decoder is not None and packet.size:
+                    yield from decoder.decode(packet)
+                    yield from self._timeline.ticks()
+        except DAMAGED as error:
+            yield from self._unreadable(segment, state, error)
+
+    def _unreadable(self, segment: Segment, state: _Rendition, error: BaseException) -> Iterator[Event]:
+        words = f"segment {segment.sequence} cannot be read: {getattr(error, 'strerror', None) or error}"
+        for decoder in state.decoders.values():
+            yield Damage(decoder.end_ns, decoder.track, 1, words[:200])
+
+    def _judge(self, segment: Segment, state: _Rendition, got: int) -> Iterator[Event]:
+        """Several segments with nothing in them are blindness, not damage."""
+        absent = got == 0 and len(segment.data) > 0 and not state.decoders
+        state.empty = state.empty + 1 if absent else 0
+        if state.empty >= UNDECODABLE_AFTER:
+            state.blind = True
+            reason = (
+                f"{state.empty} segments of {segment.rendition} arrived, the last {segment.url}, and not one picture "
+                "or sample came out of them."
+            )
+            yield Source(self._timeline.reached_ns, "source_undecodable", reason)
+        elif got and state.blind:
+            state.blind = False
+            yield Source(self._timeline.reached_ns, None)
+
+    def _describe(self, segment: Segment, first_ns: int | None) -> None:
+        for state in self._renditions.values():
+            for decoder in state.decoders.values():
+                if decoder.described is not None:
+                    self._about.tracks[decoder.track] = decoder.described
+        if self._about.started_at is None and segment.program_date_time is not None and first_ns is not None:
+            self._about.started_at = segment.program_date_time - timedelta(microseconds=first_ns // 1000)
