@@ -12,6 +12,8 @@ MAX_LANES = 40  # (track, defect) pairs with a lane of their own; the rest share
 MAX_CURVES = 4  # curves in one chart
 MAX_POINTS = 1200  # points of one curve, the highest and lowest of each stretch kept
 
+DRAWABLE = 1e12  # a value beyond is a hole in its curve
+
 WIDTH, LABEL, LANE, RIGHT = 1000, 190, 22, 30
 BAR_HEIGHT = {"critical": 16, "error": 13, "warning": 9, "info": 6}
 CHART_HEIGHT = 220
@@ -122,20 +124,20 @@ def curves(
     floor: float | None = None,
     level: tuple[str, float] | None = None,
 ) -> Element | None:
-    """Up to `MAX_CURVES` curves over one axis of time; `floor` cuts the axis below, `level` is a dashed line with a name.
+    """Up to `MAX_CURVES` curves over one axis of time.
 
-    None when no point is a finite number.
+    `floor` cuts the axis below, `level` is a dashed line with a name. None when no point is a finite number.
     """
     shown = {name: thin(curve) for name, curve in list(series.items())[:MAX_CURVES]}
-    values = [v for curve in shown.values() for at, v in curve if math.isfinite(v) and math.isfinite(at)]
+    values = [v for curve in shown.values() for at, v in curve if _drawable(v) and math.isfinite(at)]
     if not values:
         return None
-    if level is not None and math.isfinite(level[1]):
+    if level is not None and _drawable(level[1]):
         values.append(level[1])
     low, high = min(values), max(values)
     if floor is not None:
         low, high = max(low, floor), max(high, floor + 1)
-    step = _step((high - low) / 5)
+    step = max(_step((high - low) / 5), max(abs(low), abs(high)) * 1e-9)
     low, high = math.floor(low / step) * step, math.ceil(high / step) * step
     if high <= low:
         high = low + step
@@ -150,8 +152,15 @@ def curves(
         value = low + index * step
         y = f"{y_of(value):.1f}"
         add(svg, "line", class_="grid", x1=LABEL, x2=WIDTH - RIGHT, y1=y, y2=y)
-        add(svg, "text", words.number(round(value, 10)), x=LABEL - 8, y=f"{y_of(value) + 4:.1f}", text_anchor="end")
-    if level is not None and math.isfinite(level[1]):
+        add(
+            svg,
+            "text",
+            words.number(round(value, 10)),
+            x=LABEL - 8,
+            y=f"{y_of(value) + 4:.1f}",
+            text_anchor="end",
+        )
+    if level is not None and _drawable(level[1]):
         y = f"{y_of(level[1]):.1f}"
         dashed = add(svg, "line", class_="mean", x1=LABEL, x2=WIDTH - RIGHT, y1=y, y2=y)
         add(dashed, "title", level[0])
@@ -161,8 +170,12 @@ def curves(
     return svg
 
 
+def _drawable(value: float) -> bool:
+    return abs(value) <= DRAWABLE  # false for NaN too
+
+
 def _step(rough: float) -> float:
-    if not rough > 0 or not math.isfinite(rough):
+    if rough < 1e-12:
         return 1.0
     power = 10.0 ** math.floor(math.log10(rough))
     return next(power * m for m in (1, 2, 5, 10) if power * m >= rough * 0.999)
@@ -171,7 +184,7 @@ def _step(rough: float) -> float:
 def _path(curve: Curve, span: float, y_of: Callable[[float], float]) -> str:
     parts, pen = [], "M"
     for at_s, value in curve:
-        if not (math.isfinite(at_s) and math.isfinite(value)):
+        if not (math.isfinite(at_s) and _drawable(value)):
             pen = "M"  # a hole: nothing was measured, or silence without end
             continue
         parts.append(f"{pen}{_x(at_s, span):.1f} {y_of(value):.1f}")

@@ -7,10 +7,11 @@ throughout, and a detector without a number bears `glitchwatch-NAME`. What the s
 `ExtensionProperties` under our own namespace.
 
 One `ItemResult` for each detector on each track. `ExecutionStatus` is `complete` or `error`; `CheckResult` is missing
-where nothing was judged or the analysis did not end well; our own `Verdict` spells it out: `passed`, `failed`, `notRun`,
-`inconclusive` (nothing found, part of it not seen) or `recorded` (used as report, not as check). Each defect is an
-`Output`; `Start` and `End` are media seconds from the first presented sample. `Severity` is 0 (info) to 3 (critical).
-One input gives a `Report`; several give our own `Reports` around one `Report` each.
+where nothing was judged or the analysis did not end well; our own `Verdict` spells it out: `passed`, `failed`,
+`notRun`, `inconclusive` (nothing found, part of it not seen) or `recorded` (used as report, not as check).
+
+Each defect is an `Output`: `Start` and `End` are media seconds from the first presented sample, `Severity` is 0 (info)
+to 3 (critical). One input gives a `Report`; several give our own `Reports` around one `Report` each.
 """
 
 import math
@@ -158,7 +159,9 @@ def _profile(root: Element, report: Report, items: Sequence[_Item]) -> None:
         inputs = add(entry, "Inputs")
         for name, value in _thresholds(item):
             given = add(inputs, "Input")
-            add(given, "Name", "threshold-" + "".join(c if c.isascii() and c.isalnum() else "-" for c in name))
+            add(
+                given, "Name", "threshold-" + "".join(c if c.isascii() and c.isalnum() else "-" for c in name)
+            )
             add(given, "Value", value)
     add(profile, "ItemDefinitions")
     add(add(profile, "ExtensionProperties"), "gw:Digest", report.profile.digest)

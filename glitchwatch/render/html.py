@@ -38,7 +38,9 @@ def render(reports: Sequence[Report], extras: AnyExtras = None) -> str:
         add(main, "p", "No input was analysed.")
     for index, report in enumerate(reports):
         main.append(_section(report, extras_of(extras, index), index))
-    versions = ", ".join(dict.fromkeys(f"{words.line(r.tool.name)} {words.line(r.tool.version)}" for r in reports))
+    versions = ", ".join(
+        dict.fromkeys(f"{words.line(r.tool.name)} {words.line(r.tool.version)}" for r in reports)
+    )
     written = extras_of(extras, 0).written_at
     on = f", written {written:%Y-%m-%d %H:%M:%S %Z}" if written else ""
     times = "Times are media seconds from the first presented sample."
@@ -116,7 +118,8 @@ def _scroll(section: Element, label: str) -> Element:
 def _timeline(section: Element, report: Report, span: float, anchor: str) -> None:
     _heading(section, "Timeline")
     ranked = sorted(
-        enumerate(report.defects), key=lambda d: (d[1].suppressed_by is not None, -d[1].severity.rank, d[1].start_s)
+        enumerate(report.defects),
+        key=lambda d: (d[1].suppressed_by is not None, -d[1].severity.rank, d[1].start_s),
     )
     drawn = sorted(ranked[: charts.MAX_BARS], key=lambda d: d[1].start_s)
     _scroll(section, "Timeline of defects").append(charts.timeline(drawn, span, anchor))
@@ -166,7 +169,9 @@ def _charts(report: Report, series: Mapping[str, Curve], span: float) -> Iterato
         block = node("div")
         _heading(block, f"{group}, LUFS" if loud else group)
         _scroll(block, f"{group} over time").append(svg)
-        names = [(name, f"curve k{index}") for index, name in enumerate(list(groups[group])[: charts.MAX_CURVES])]
+        names = [
+            (name, f"curve k{index}") for index, name in enumerate(list(groups[group])[: charts.MAX_CURVES])
+        ]
         _legend(block, [*names, *([(level[0], "mean")] if level else [])])
         yield block
     if len(groups) > MAX_CHARTS:
@@ -263,5 +268,3 @@ def _coverage(section: Element, report: Report) -> None:
         for seconds in (item.watched_s, item.blind_s, item.not_yet_s):
             add(row, "td", words.length(seconds) if seconds else "–", class_="n")
         add(row, "td", words.number(round(item.cpu_ms_per_s, 2)), class_="n")
-
-

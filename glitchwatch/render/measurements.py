@@ -39,7 +39,13 @@ class Row(NamedTuple):
 def row(measured: Measurement, source: str = "") -> Row:
     """The row of a finding."""
     return Row(
-        measured.at_ns / 1e9, measured.name, measured.value, measured.unit, measured.track, measured.channel, source
+        measured.at_ns / 1e9,
+        measured.name,
+        measured.value,
+        measured.unit,
+        measured.track,
+        measured.channel,
+        source,
     )
 
 
@@ -63,7 +69,9 @@ class MeasurementFile:
         if suffix == ".parquet":
             self._parquet = _pyarrow(self._path)
         elif suffix != ".csv":
-            raise ConfigError(f"Cannot tell the format of {self._path}.", "Let its name end in .csv or .parquet.")
+            raise ConfigError(
+                f"Cannot tell the format of {self._path}.", "Let its name end in .csv or .parquet."
+            )
         self._stack = ExitStack()
         self._sink: _Sink | None = None
 
@@ -106,7 +114,7 @@ def write(path: str | Path, rows: Iterable[Row]) -> None:
 
 
 def _pyarrow(path: Path) -> Any:
-    """pyarrow's Parquet module, or the advice how to get it."""
+    """The Parquet module of pyarrow, or the advice how to get it."""
     try:
         importlib.import_module("pyarrow")
         return importlib.import_module("pyarrow.parquet")

@@ -37,7 +37,9 @@ def _parts(report: Report, width: int) -> Iterator[RenderableType]:
         yield _defects(report, width)
         if len(report.defects) > MAX_ROWS:
             rest = len(report.defects) - MAX_ROWS
-            yield Text(f"  and {rest} more, less severe or later: --json, --csv and --html hold all", style="dim")
+            yield Text(
+                f"  and {rest} more, less severe or later: --json, --csv and --html hold all", style="dim"
+            )
     if report.measurements:
         yield Text()
         yield _measurements(report, width)
