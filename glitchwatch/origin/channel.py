@@ -218,15 +218,15 @@ class Channel:
             self._ticks + first * tick,
             [
                 Sample(length_prefixed(u.data), tick * (after - u.at), u.key)
-                for u, after in zip(pictures, [*(u.at for u in pictures[1:]), pictures[-1].at + 1], strict=True)
+                for u, after in zip(
+                    pictures, [*(u.at for u in pictures[1:]), pictures[-1].at + 1], strict=True
+                )
             ]
             if pictures
             else [],
         )
         self.windows["picture"].publish(
-            Segment(
-                number, number * spec.segment_s, spec.segment_s, data, f"picture-{self._inits}.mp4", cut
-            )
+            Segment(number, number * spec.segment_s, spec.segment_s, data, f"picture-{self._inits}.mp4", cut)
         )
         self._publish_sound(number, sounds, cut)
 
@@ -237,7 +237,9 @@ class Channel:
         samples = [
             Sample(u.data, after - u.at)
             for u, after in zip(
-                sounds, [*(u.at for u in sounds[1:]), sounds[-1].at + AAC_SAMPLES] if sounds else [], strict=True
+                sounds,
+                [*(u.at for u in sounds[1:]), sounds[-1].at + AAC_SAMPLES] if sounds else [],
+                strict=True,
             )
         ]
         data = media_segment(number + 1, ticks + (sounds[0].at if sounds else start), samples)

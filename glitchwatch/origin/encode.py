@@ -60,12 +60,8 @@ class PictureEncoder:
         """Picture number `at`, coded at once."""
         frame = av.VideoFrame(self.width, self.height, "yuv420p")
         for plane, samples in zip(frame.planes, picture, strict=True):
-            if plane.line_size == samples.shape[1]:
-                plane.update(np.ascontiguousarray(samples))
-            else:
-                rows = np.zeros((samples.shape[0], plane.line_size), np.uint8)
-                rows[:, : samples.shape[1]] = samples
-                plane.update(rows)
+            padding = plane.line_size - samples.shape[1]
+            plane.update((np.pad(samples, ((0, 0), (0, padding))) if padding else samples).tobytes())
         frame.pts, frame.time_base = at, Fraction(1, self.fps)
         if key:
             frame.pict_type = av.video.frame.PictureType.I
@@ -110,8 +106,7 @@ class SoundEncoder:
             frame = av.AudioFrame.from_ndarray(part, format="fltp", layout="stereo")
             frame.sample_rate = self.rate_hz
             frame.pts, frame.time_base = at + offset, Fraction(1, self.rate_hz)
-            for packet in self._stream.encode(frame):
-                units.append(Unit(int(packet.pts or 0), bytes(packet)))
+            units += [Unit(packet.pts or 0, bytes(packet)) for packet in self._stream.encode(frame)]
         return units
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -87,7 +88,9 @@ def _kind(
     tolerance_s: float = 1.0,
     optional: bool = False,
 ) -> Kind:
-    return Kind(name, layer, frozenset(expects.split()), lengths_s, frozenset(also.split()), tolerance_s, optional)
+    return Kind(
+        name, layer, frozenset(expects.split()), lengths_s, frozenset(also.split()), tolerance_s, optional
+    )
 
 
 _LOST = "picture_missing sound_missing timestamp_drift playlist_stale segment_slow freeze"
@@ -155,30 +158,32 @@ def draw(
 
 
 class Schedule:
-    """The faults of one channel, taken from an ordered source only as far as media has been made."""
+    """The faults of one channel, taken from ordered sources only as far as media has been made.
+
+    Any thread may ask.
+    """
 
     def __init__(self, *sources: Iterable[Fault], remember: int = 1024) -> None:
         self._sources = [iter(source) for source in sources]
         self._ahead: list[Fault | None] = [next(source, None) for source in self._sources]
         self._known: deque[Fault] = deque(maxlen=remember)
+        self._lock = threading.Lock()
 
     def overlapping(self, start_s: float, end_s: float) -> list[Fault]:
         """Faults with a part in that stretch; a moment belongs to the stretch it begins."""
-        self._extend(end_s)
-        return [
-            f for f in self._known if f.start_s < end_s and (f.end_s > start_s or f.start_s >= start_s)
-        ]
+        return [f for f in self._extended(end_s) if f.end_s > start_s or f.start_s >= start_s]
 
     def before(self, end_s: float) -> list[Fault]:
         """Faults that begin before `end_s`, oldest first, as far as they are remembered."""
-        self._extend(end_s)
-        return sorted((f for f in self._known if f.start_s < end_s), key=lambda f: f.start_s)
+        return sorted(self._extended(end_s), key=lambda f: f.start_s)
 
-    def _extend(self, end_s: float) -> None:
-        for i, source in enumerate(self._sources):
-            while (fault := self._ahead[i]) is not None and fault.start_s < end_s:
-                self._known.append(fault)
-                self._ahead[i] = next(source, None)
+    def _extended(self, end_s: float) -> list[Fault]:
+        with self._lock:
+            for i, source in enumerate(self._sources):
+                while (fault := self._ahead[i]) is not None and fault.start_s < end_s:
+                    self._known.append(fault)
+                    self._ahead[i] = next(source, None)
+            return [f for f in self._known if f.start_s < end_s]
 
 
 def break_picture(fault: Fault, picture: Picture, programme: MovingPicture) -> Picture | None:

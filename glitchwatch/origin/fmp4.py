@@ -27,9 +27,7 @@ def media_segment(sequence: int, decode_time: int, samples: Sequence[Sample]) ->
     """`styp`, `moof` and `mdat` of track 1; `decode_time` in ticks of the track. No samples is allowed."""
     tfhd = _box(b"tfhd", struct.pack(">II", 0x020000, 1))  # default-base-is-moof, track 1
     tfdt = _box(b"tfdt", struct.pack(">IQ", 0x01000000, decode_time))
-    rows = b"".join(
-        struct.pack(">III", s.duration, len(s.data), _SYNC if s.key else _DELTA) for s in samples
-    )
+    rows = b"".join(struct.pack(">III", s.duration, len(s.data), _SYNC if s.key else _DELTA) for s in samples)
 
     def moof(offset: int) -> bytes:
         trun = b""

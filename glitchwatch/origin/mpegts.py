@@ -42,7 +42,9 @@ class TsMuxer:
     def _section(self, pid: int, table: int, body: bytes) -> bytes:
         section = struct.pack(">BH", table, 0xB000 | (len(body) + 4)) + body
         section += struct.pack(">I", crc32_mpeg(section))
-        return self._header(pid, start=True, payload_only=True) + (b"\0" + section).ljust(_PACKET - 4, b"\xff")
+        return self._header(pid, start=True, payload_only=True) + (b"\0" + section).ljust(
+            _PACKET - 4, b"\xff"
+        )
 
     def _pes(self, unit: Access) -> list[bytes]:
         video = unit.pid == VIDEO_PID

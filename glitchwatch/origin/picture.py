@@ -60,7 +60,7 @@ class MovingPicture:
         if scene <= 0:
             return 0
         jitter = np.random.default_rng((self.seed, 2, scene)).uniform(-_JITTER_S, _JITTER_S)
-        return int(round((scene * SCENE_S + jitter) * self.fps))
+        return round((scene * SCENE_S + jitter) * self.fps)
 
     def scene_of(self, index: int) -> int:
         """Which scene picture `index` belongs to."""
@@ -79,7 +79,9 @@ class MovingPicture:
         self._clock(index, y, cb, cr)
         draw = np.random.default_rng((self.seed, 3, index)).integers(0, 1 << 30)
         top, left = int(draw % self._margin), int(draw // 64 % self._margin)
-        tile = self._grain[int(draw // 4096 % _GRAIN_TILES), top : top + self.height, left : left + self.width]
+        tile = self._grain[
+            int(draw // 4096 % _GRAIN_TILES), top : top + self.height, left : left + self.width
+        ]
         cv2.add(y, tile, dst=y, dtype=cv2.CV_8U)
         return y, cb, cr
 
@@ -112,7 +114,9 @@ class MovingPicture:
         cy = int(mover.y + mover.sway * np.sin(2 * np.pi * age / mover.period))
         luma = mover.color[0]
         cv2.ellipse(y, (cx, cy), (rx, ry), 0, 0, 360, luma, -1, cv2.LINE_AA)
-        cv2.ellipse(y, (cx - rx // 4, cy - ry // 4), (rx // 2, ry // 2), 20, 0, 360, luma + 22, -1, cv2.LINE_AA)
+        cv2.ellipse(
+            y, (cx - rx // 4, cy - ry // 4), (rx // 2, ry // 2), 20, 0, 360, luma + 22, -1, cv2.LINE_AA
+        )
         for plane, value in ((cb, mover.color[1]), (cr, mover.color[2])):
             cv2.ellipse(plane, (cx // 2, cy // 2), (rx // 2, ry // 2), 0, 0, 360, value, -1, cv2.LINE_AA)
 
@@ -126,7 +130,9 @@ class MovingPicture:
         for plane in (cb, cr):
             plane[y0 // 2 : y1 // 2, x0 // 2 : x1 // 2] = 128
         place = (x0 + int(8 * self._scale), y1 - int(7 * self._scale))
-        cv2.putText(y, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, 205, max(1, round(self._scale)), cv2.LINE_AA)
+        cv2.putText(
+            y, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, 205, max(1, round(self._scale)), cv2.LINE_AA
+        )
 
     def _scene(self, number: int) -> _Scene:
         if number not in self._scenes:

@@ -21,7 +21,9 @@ class Segment:
 class Window:
     """One rendition's segments: `listed` of them in the playlist, `kept` of them still to be fetched."""
 
-    def __init__(self, name: str, suffix: str, *, target_s: int, epoch: datetime, listed: int, kept: int) -> None:
+    def __init__(
+        self, name: str, suffix: str, *, target_s: int, epoch: datetime, listed: int, kept: int
+    ) -> None:
         self.name, self.suffix, self.target_s = name, suffix, target_s
         self._epoch, self._listed, self._kept = epoch, listed, kept
         self._segments: deque[Segment] = deque()

@@ -71,8 +71,9 @@ class ProgrammeSound:
             pitch = 207.0 * 2 ** (step / 12)
             for partial in (1, 2, 3):
                 angle = (2 * np.pi * pitch * partial) * t + partial * vibrato * rng.uniform(0.5, 1.0)
-                for row in out:
-                    row += rng.uniform(0.5, 1.0) / partial * np.sin(angle + np.float32(rng.uniform(0, 6.28)))
+                for channel in range(2):
+                    turn = np.float32(rng.uniform(0, 6.28))
+                    out[channel] += rng.uniform(0.5, 1.0) / partial * np.sin(angle + turn)
         pulse = 0.75 + 0.25 * np.cos(2 * np.pi * rng.uniform(0.7, 1.3) * t + rng.uniform(0, 6.28))
         out *= pulse.astype(np.float32)
         out += rng.normal(0.0, 0.03, out.shape).astype(np.float32)  # the room
