@@ -31,7 +31,7 @@ UNIT_IN_NAME = re.compile(
     r"|degrees|kbps|mbps|bytes|frames|pictures|samples|lines|blocks|channels|segments|packets|times)$"
 )
 UNIT_IN_TEXT = re.compile(
-    r"\b(seconds?|s|ms|milliseconds|microseconds|Hz|kHz|dB|dBFS|dBTP|LU|LUFS|code values?|share|ratio|percent|pixels?"
+    r"\b(seconds?|s|ms|milliseconds|microseconds|Hz|kHz|dB|dBFS|dBTP|LU|LUFS|codes?|8-bit|share|ratio|percent|pixels?"
     r"|samples?|lines|pictures|frames|blocks|channels|segments|packets|times|number of|how many|correlation|cd/m²"
     r"|bits?|bytes|degrees|per second|a second|standard deviations?|median absolute deviations|probability"
     r"|fraction|factor|score|index|octaves?|harmonics"

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from contracts.findings import DefectEdge
-from detectors.events import Event, Fetch, Format, Source, Tick
+from detectors.events import Break, Damage, Event, Fetch, Format, Source, Tick
 from detectors.frame import Block, Frame
 from tests.injection import Fault, Level, Moment, Picture, Sound
 
@@ -23,6 +23,7 @@ FPS, RATE_HZ = 25, 48_000
 WIDTH, HEIGHT = 480, 270
 VIDEO, AUDIO = "video:0", "audio:0"
 SEGMENT_S = 2
+LONGEST_S = 40  # of a programme
 SECOND = 1_000_000_000
 
 
@@ -63,13 +64,14 @@ def picture(index: int) -> Picture:
     x = (phase if phase < reach else 2 * reach - phase) // 2 * 2
     luma, blue, red = scene()
     chroma = slice(x // 2, (x + WIDTH) // 2)
-    return luma[:, x : x + WIDTH].copy(), blue[:, chroma].copy(), red[:, chroma].copy()
+    return luma[:, x : x + WIDTH], blue[:, chroma], red[:, chroma]
 
 
-def sound(seconds: float) -> Sound:
+@cache
+def sound() -> Sound:
     """(2, samples): voiced syllables over a soft bed of noise, left and right related but not equal; about -23 LUFS."""
     rng = np.random.default_rng(11)
-    count = round(seconds * RATE_HZ)
+    count = LONGEST_S * RATE_HZ
     time = np.arange(count) / RATE_HZ
     pitch = 140 + 25 * np.sin(2 * np.pi * 0.37 * time) + 12 * np.sin(2 * np.pi * 1.9 * time)
     angle = 2 * np.pi * np.cumsum(pitch) / RATE_HZ
@@ -83,6 +85,7 @@ def sound(seconds: float) -> Sound:
 
 def events(seconds: float, broken: Broken | None = None) -> list[Event]:
     """The programme as ingest would deliver it, in the order of presentation, with or without a fault in it."""
+    assert seconds <= LONGEST_S
     out: list[Event] = [
         Source(0, None),
         Format(0, VIDEO, "video", "h264", width=WIDTH, height=HEIGHT, fps=float(FPS)),
@@ -90,7 +93,50 @@ def events(seconds: float, broken: Broken | None = None) -> list[Event]:
     ]
     timed = [*_fetches(seconds), *_frames(seconds, broken), *_blocks(seconds, broken)]
     timed += [Tick(round(i * SECOND / 10)) for i in range(1, round(10 * seconds) + 1)]
-    return out + sorted(timed, key=lambda e: e.end_ns if isinstance(e, Frame | Block) else e.at_ns)
+    return sorted([*out, *timed], key=_delivered)
+
+
+def rough() -> list[Event]:
+    """30 s in which each kind of trouble happens once: for questions that must hold whatever a detector meets."""
+
+    def at(seconds: float) -> int:
+        return round(seconds * SECOND)
+
+    def blacked(event: Event) -> Event:
+        if isinstance(event, Frame) and at(2) <= event.at_ns < at(5):
+            event.luma = np.full((HEIGHT, WIDTH), 16, np.uint8)
+        if isinstance(event, Block) and at(2) <= event.at_ns < at(5):
+            event.samples = np.zeros_like(event.samples)
+        return event
+
+    def lost(event: Event) -> bool:
+        picture_gone = isinstance(event, Frame) and at(6) <= event.at_ns < at(9)
+        sound_gone = isinstance(event, Block) and at(9) <= event.at_ns < at(11.5)
+        blind = isinstance(event, Frame | Block | Fetch) and at(12) <= event.at_ns < at(24)
+        return picture_gone or sound_gone or blind
+
+    lost_segment = Fetch(
+        at(6), None, "segment", "http://127.0.0.1/a/3.ts", 103, 404, 0, 0.1,
+        cause="http_404", duration_ns=SEGMENT_S * SECOND, given_up=True,
+    )  # fmt: skip
+    troubles: list[Event] = [
+        Damage(at(1.5), VIDEO, 3, "invalid data"),
+        lost_segment,
+        Break(at(6), VIDEO, "gap", 3 * SECOND),
+        *(Source(at(12 + i), "source_stalled", "no new segment") for i in range(4)),
+        *(Source(at(16 + i), "source_unreachable", "refused") for i in range(4)),
+        *(Source(at(20 + i), "source_undecodable", "no picture") for i in range(4)),
+        Source(at(24), None),
+        Break(at(25), AUDIO, "jump", -5 * SECOND),
+        Format(at(26), VIDEO, "video", "hevc", width=2 * WIDTH, height=2 * HEIGHT, fps=50.0),
+        Damage(at(27), AUDIO, 1, "invalid data"),
+    ]
+    kept = [blacked(e) for e in events(30.0) if not lost(e)]
+    return sorted([*kept, *troubles], key=_delivered)
+
+
+def _delivered(event: Event) -> int:
+    return event.end_ns if isinstance(event, Frame | Block) else event.at_ns
 
 
 def _fetches(seconds: float) -> Iterator[Event]:
@@ -115,7 +161,8 @@ def _frames(seconds: float, broken: Broken | None) -> Iterator[Event]:
         shown: Picture | None = picture(index)
         at_s = index / FPS
         if broken and fault and moment and shown and broken.start_s <= at_s < broken.end_s:
-            shown = fault(shown, moment)
+            luma, blue, red = (plane.copy() for plane in shown)
+            shown = fault((luma, blue, red), moment)
             moment.index += 1
         if shown is not None:
             luma, blue, red = shown
@@ -123,7 +170,7 @@ def _frames(seconds: float, broken: Broken | None) -> Iterator[Event]:
 
 
 def _blocks(seconds: float, broken: Broken | None) -> Iterator[Event]:
-    samples = sound(seconds)
+    samples = sound()[:, : round(seconds * RATE_HZ)].copy()
     lost: tuple[int, int] | None = None
     if broken and broken.fault.sound:
         first, last = round(broken.start_s * RATE_HZ), round(broken.end_s * RATE_HZ)
