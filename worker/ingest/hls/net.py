@@ -12,6 +12,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import httpcore
@@ -186,7 +187,7 @@ class GuardedTransport(httpx.BaseTransport):
 
     def __init__(self, guard: Guard) -> None:
         self._pool = httpcore.ConnectionPool(
-            ssl_context=httpx.create_ssl_context(),
+            ssl_context=_tls(),
             max_connections=8,
             max_keepalive_connections=4,
             keepalive_expiry=KEEP_ALIVE_S,
@@ -215,6 +216,12 @@ class GuardedTransport(httpx.BaseTransport):
 
     def close(self) -> None:
         self._pool.close()
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """One for the process: reading the authorities' certificates takes a while."""
+    return httpx.create_ssl_context()
 
 
 class _Body(httpx.SyncByteStream):
