@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from contracts.findings import DefectEdge, Edge, Finding, Measurement
-from contracts.report import Defect, Evidence, MeasurementValue, PeakValue
+from contracts.report import Defect, MeasurementValue, PeakValue
 
 MOST_DEFECTS = 10_000  # more are counted, not kept
 MOST_POINTS = 4_000  # of one curve; then every second one is let go
@@ -21,8 +21,6 @@ class Kept:
     end_ns: int | None
     certain_ns: int
     suppressed_by: str | None
-    thumbnail: bytes | None = None
-    evidence: Evidence | None = None
 
 
 class Curve:
@@ -45,10 +43,9 @@ class Curve:
 
 
 class Recorder:
-    """A sink that remembers. `photograph` is asked for a JPEG when a defect of a track opens."""
+    """A sink that remembers, within bounds."""
 
-    def __init__(self, photograph: Callable[[str | None], bytes | None] | None = None) -> None:
-        self._photograph = photograph
+    def __init__(self) -> None:
         self._open: dict[tuple[str, str | None, str | None], Kept] = {}
         self.defects: list[Kept] = []
         self.defects_not_kept = 0
@@ -74,14 +71,16 @@ class Recorder:
                 kept.end_ns = finding.at_ns
                 del self._open[finding.key]
 
+    def started(self, key: tuple[str, str | None, str | None]) -> Kept | None:
+        """The defect of that key that is open now, if any."""
+        return self._open.get(key)
+
     def _begin(self, edge: DefectEdge) -> None:
         kept = Kept(edge, edge.at_ns, None, edge.certain_at_ns, edge.suppressed_by)
         self._open[edge.key] = kept
         if len(self.defects) >= MOST_DEFECTS:
             self.defects_not_kept += 1
             return
-        if self._photograph is not None:
-            kept.thumbnail = self._photograph(edge.track)
         self.defects.append(kept)
 
     def report_defects(self, end_ns: int, family: Callable[[str], str], mode: Callable[[str], str]) -> list[Defect]:
@@ -90,10 +89,6 @@ class Recorder:
             describe(kept, end_ns, family(kept.edge.detector), mode(kept.edge.detector))
             for kept in sorted(self.defects, key=lambda k: (k.start_ns, k.edge.defect))
         ]
-
-    def in_order(self) -> list[Kept]:
-        """The defects in the order of `report_defects`."""
-        return sorted(self.defects, key=lambda k: (k.start_ns, k.edge.defect))
 
     def report_measurements(self) -> list[MeasurementValue]:
         """The numbers that sum up the input."""
@@ -120,7 +115,6 @@ def describe(kept: Kept, end_ns: int, family: str, mode: str) -> Defect:
         peak=PeakValue(name=edge.peak.name, value=round(edge.peak.value, 5), unit=edge.peak.unit),
         threshold=edge.threshold,
         suppressed_by=kept.suppressed_by,
-        evidence=[kept.evidence] if kept.evidence else [],
         channel=edge.channel,
         certain_s=round(kept.certain_ns / 1e9, 3),
         mode="report" if mode == "report" else "check",
