@@ -4,6 +4,7 @@ import ast
 import importlib
 import re
 import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -163,57 +164,11 @@ def test_a_manual_page_is_read_heading_by_heading() -> None:
     }
 
 
-MAGENTA = '''"""The whole picture is magenta.
-
-**Measures** magenta_share, ratio.
-**Defect** nearly all of the raster is magenta for `min_seconds`.
-**Blind to** a magenta inset.
-**Source** an example, for a test.
-"""
-
-from collections.abc import Iterator
-
-from pydantic import Field
-
-from contracts.findings import DefectEdge, Severity
-from detectors.detector import Detector, Params, Scope
-from detectors.frame import Feature, Frame, PictureView
-from detectors.hold import Hold
-
-
-def _share(frame: Frame) -> float:
-    blue, red = frame.chroma
-    return float(((blue > 170) & (red > 170)).mean())
-
-
-SHARE = Feature("magenta_share", _share)
-
-
-class MagentaParams(Params):
-    min_share: float = Field(default=0.95, ge=0, le=1, description="share of the raster")
-    min_seconds: float = Field(default=1.0, ge=0, description="seconds of media time")
-
-
-class Magenta(Detector[MagentaParams]):
-    id = "magenta"
-    scope = Scope.VIDEO
-    needs = (SHARE,)
-    Params = MagentaParams
-
-    def __init__(self, params: MagentaParams, track: str | None) -> None:
-        super().__init__(params, track)
-        self._hold = Hold(
-            self, value="magenta_share", unit="ratio", threshold=params.min_share,
-            open_ns=round(params.min_seconds * 1e9), severity=Severity.ERROR,
-        )
-
-    def picture(self, view: PictureView) -> Iterator[DefectEdge]:
-        share = view[SHARE]
-        yield from self._hold.update(view.at_ns, share >= self.params.min_share, share, end_ns=view.end_ns)
-
-
-DETECTOR = Magenta
-'''
+def example() -> str:
+    """The detector that CONTRIBUTING.md shows."""
+    block = re.search(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.DOTALL)
+    assert block is not None
+    return textwrap.dedent(" " * 3 + block[1].lstrip())
 
 
 def flat(code: int, start_s: float, end_s: float) -> list[Frame]:
@@ -232,7 +187,7 @@ def test_adding_a_detector_takes_one_file_and_its_test(
     family.mkdir(parents=True)
     (family.parent / "__init__.py").touch()
     (family / "__init__.py").touch()
-    (family / "magenta.py").write_text(MAGENTA, "utf-8")
+    (family / "magenta.py").write_text(example(), "utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
 
     found = load("extra_detectors")
