@@ -1,0 +1,214 @@
+"""Clipping: the waveform's tops are cut flat.
+
+Measures  flat_top_pile        ratio: samples in the fullest bin around the ceiling against the emptiest bin below it;
+          natural sound thins out towards its extremes (0.8), clipped sound piles up (above 2).
+          flat_top_squareness  ratio: how much further the tops would have reached, going on as steeply as they
+          entered, than they did; 0.67..1 for round tops, more for flat ones.
+          flat_top_runs        a second: runs of 3 or more equal samples at the extreme, steeply entered.
+          All once a second, of the worst channel.
+Defect    clipping             `flat_top_score` at 1 or more in windows of 1 s that follow each other: the runs reach
+          `min_runs`, or pile and squareness both reach their limits. The ceiling may lie anywhere above `min_dbfs`:
+          sound clipped upstream and turned down since is clipped. Pile and squareness survive lossy coding, which
+          rings on flat tops and leaves no run. Dated to 100 ms.
+Blind to  fewer than some 30 clipped tops a second after lossy coding, a limiter's round tops, clipping
+          that was filtered afterwards (telephone bands). Square waves and synthetic sound with more than 90 % of its
+          time, or edges far too steep, at the ceiling are taken for intended. Overload of
+          dense music by less than 6 dB.
+Source    EBU QC 0005B (runs of equal samples at the extreme); the histogram's pile at the ceiling after lossy coding
+          follows the idea of amplitude-histogram detectors of clipping; limits from footage coded in AAC at 128 kb/s.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from contracts.findings import Finding, Measurement, Severity
+from detectors.detector import Detector, Params, Scope
+from detectors.frame import Samples, SoundView
+from detectors.hold import Hold
+from detectors.sound_features import LEVELS, SAMPLES
+
+SECOND = 1_000_000_000
+WINDOW_BLOCKS, HOP_BLOCKS, KEPT_BLOCKS = 10, 5, 15
+LEAST_TOPS = 30  # a window; fewer say nothing about their shape
+SYNTHETIC_SQUARENESS, SYNTHETIC_SHARE = 15.0, 0.9
+BINS, CEILING_BIN = 20, 16  # the 98th percentile of the absolute values is the upper edge of bin 15
+
+
+class ClippingParams(Params):
+    """What tells a cut top from a round one."""
+
+    min_pile: float = Field(default=2.0, ge=1, le=50, description="ratio of samples at the ceiling to those below")
+    min_squareness: float = Field(default=1.2, ge=1, le=15, description="ratio; 1 is a parabola's round top")
+    min_runs: int = Field(default=8, ge=1, le=10000, description="number of runs at the extreme a second")
+    min_dbfs: float = Field(default=-26.0, ge=-60, le=0, description="dBFS of the ceiling; lower ones are not judged")
+    min_windows: int = Field(
+        default=2, ge=1, le=20, description="number of windows (1 s long, every 0.5 s) in a row"
+    )
+    bridge_seconds: float = Field(default=1.5, ge=0, le=60, description="seconds without, within one defect")
+
+
+@dataclass(frozen=True, slots=True)
+class Tops:
+    """The shape of one channel's extremes in a window; `ceiling` is in units of full scale."""
+
+    ceiling: float = 0.0
+    pile: float = 0.0
+    squareness: float = 0.0
+    runs: float = 0.0
+
+
+def exact_runs(x: npt.NDArray[np.float32]) -> tuple[int, float]:
+    """How many steeply entered runs of 3 or more equal samples touch an extreme of either polarity, and its height.
+
+    A quantised sound of low resolution has flat tops too, entered by one or two of its smallest steps.
+    """
+    best, height = 0, 0.0
+    for top in (float(x.max()), float(x.min())):
+        at = np.flatnonzero(x == np.float32(top))
+        if top == 0.0 or len(at) < 3:
+            continue
+        cuts = np.flatnonzero(np.diff(at) > 1) + 1
+        first, last = at[np.r_[0, cuts]], at[np.r_[cuts - 1, len(at) - 1]]
+        long = (last - first >= 2) & (first > 0) & (last < len(x) - 1)
+        first, last = first[long], last[long]
+        if not len(first):
+            continue
+        slope = np.abs(top - x[first - 1]) + np.abs(top - x[last + 1])
+        near = np.abs(np.diff(x[max(0, int(first[0]) - 2000) : int(first[0]) + 2000]))
+        smallest = float(near[near > 0].min()) if (near > 0).any() else 1.0
+        count = int(((slope > 12 * smallest) & (slope > 0.004 * abs(top))).sum())
+        if count > best:
+            best, height = count, abs(top)
+    return best, height
+
+
+def tops(x: npt.NDArray[np.float32]) -> Tops:
+    """The shape of the extremes of `x` (samples of one channel, about 1 s)."""
+    size = np.abs(x)
+    every = size[::3]
+    place = int(len(every) * 0.98)
+    high = float(np.partition(every, place)[place])
+    runs, top = exact_runs(x)
+    if high <= 0.0:
+        return Tops(top, runs=runs)
+    level = 0.8 * high
+    up = size > level
+    entries = np.flatnonzero(up[1:] & ~up[:-1])
+    within = size[up]
+    if len(entries) < LEAST_TOPS or len(within) > SYNTHETIC_SHARE * len(x):
+        return Tops(top or high, runs=runs)
+    slope = float((size[entries + 1] - size[entries]).mean())
+    height = 1.5 * float(within.mean() - level)  # a parabola is two thirds of its height on average
+    squareness = slope * (len(within) / len(entries)) / (4.0 * height)
+    counts = np.bincount(
+        np.minimum(every * np.float32(CEILING_BIN / high), BINS).astype(np.intp), minlength=BINS + 1
+    )
+    fullest = 13 + int(counts[13:19].argmax())
+    emptiest = int(counts[8:fullest].min())
+    ceiling = top if runs else (fullest + 0.5) * high / CEILING_BIN
+    if squareness > SYNTHETIC_SQUARENESS:
+        return Tops(ceiling)
+    return Tops(ceiling, float(counts[fullest]) / max(1, emptiest), squareness, runs)
+
+
+class Clipping(Detector[ClippingParams]):
+    """All channels of one track; the worst one counts."""
+
+    id = "clipping"
+    scope = Scope.AUDIO
+    needs = (SAMPLES, LEVELS)
+    Params = ClippingParams
+
+    def __init__(self, params: ClippingParams, track: str | None) -> None:
+        super().__init__(params, track)
+        self._hold = Hold(
+            self,
+            value="flat_top_score",
+            unit="ratio",
+            threshold=1.0,
+            open_ns=0,
+            close_ns=round(params.bridge_seconds * SECOND),
+            severity=Severity.ERROR,
+        )
+        self._floor = 10 ** (params.min_dbfs / 20)
+        self._kept: deque[tuple[int, int, Samples, float]] = deque(maxlen=KEPT_BLOCKS)
+        self._blocks = self._in_a_row = 0
+        self._begun_ns = self._seen_ns = self._end_ns = 0
+
+    def sound(self, view: SoundView) -> Iterator[Finding]:
+        x = view[SAMPLES]
+        if not view.follows or (self._kept and self._kept[-1][2].shape[0] != x.shape[0]):
+            yield from self._restart()
+        self._end_ns = view.end_ns
+        self._kept.append((view.at_ns, view.end_ns, x, float(view[LEVELS].peak.max())))
+        self._blocks += 1
+        if self._blocks >= WINDOW_BLOCKS and self._blocks % HOP_BLOCKS == 0:
+            yield from self._judge(view.channels)
+
+    def _restart(self) -> Iterator[Finding]:
+        self._kept.clear()
+        self._blocks = self._in_a_row = 0
+        yield from self._hold.reset(self._end_ns)
+
+    def _judge(self, names: tuple[str, ...]) -> Iterator[Finding]:
+        window = list(self._kept)[-WINDOW_BLOCKS:]
+        start_ns, end_ns = window[0][0], window[-1][1]
+        worst, score, row = Tops(), 0.0, 0
+        if max(peak for *_, peak in window) >= self._floor:
+            joined = np.concatenate([x for _, _, x, _ in window], axis=1)
+            for channel in range(joined.shape[0]):
+                found = tops(joined[channel])
+                points = self._score(found)
+                if points > score:
+                    worst, score, row = found, points, channel
+        if self._blocks % (2 * HOP_BLOCKS) == 0:
+            for name, value, unit in (
+                ("flat_top_pile", worst.pile, "ratio"),
+                ("flat_top_squareness", worst.squareness, "ratio"),
+                ("flat_top_runs", worst.runs, "count"),
+            ):
+                yield Measurement(name, value, unit, end_ns, self.track)
+        if score >= 1.0:
+            self._in_a_row += 1
+            first, last = self._span(row, worst.ceiling)
+            if self._in_a_row == 1:
+                self._begun_ns = max(first, self._seen_ns)
+            self._seen_ns = last
+            if self._in_a_row >= self.params.min_windows or self._hold.is_open:
+                detail = f"channel {names[row]}, ceiling {20 * np.log10(worst.ceiling):.1f} dBFS"
+                yield from self._hold.update(self._begun_ns, True, score, end_ns=end_ns, detail=detail)
+        else:
+            self._in_a_row = 0
+            gone = max(self._seen_ns, self._hold.since_ns or 0) if self._hold.is_open else start_ns
+            yield from self._hold.update(gone, False, score, end_ns=end_ns)
+
+    def _score(self, found: Tops) -> float:
+        """1 where the limits are reached: by the runs, or by pile and squareness together."""
+        if found.ceiling < self._floor:
+            return 0.0
+        shape = min(found.pile / self.params.min_pile, found.squareness / self.params.min_squareness)
+        return max(found.runs / self.params.min_runs, shape)
+
+    def _span(self, row: int, ceiling: float) -> tuple[int, int]:
+        """(begin, end) in media ns of the kept blocks that have more samples at the ceiling than below it."""
+        hit = []
+        for at_ns, end_ns, x, peak in self._kept:
+            if peak < 0.85 * ceiling:
+                continue
+            size = np.abs(x[row])
+            above = int((size > 0.85 * ceiling).sum())
+            if above > int((size > 0.65 * ceiling).sum()) - above:
+                hit.append((at_ns, end_ns))
+        if not hit:
+            return self._kept[-WINDOW_BLOCKS][0], self._kept[-1][1]
+        return hit[0][0], hit[-1][1]
+
+
+DETECTOR = Clipping
