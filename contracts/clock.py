@@ -25,7 +25,7 @@ class SystemClock:
     """The machine's own clock: the one place that reads it."""
 
     def now(self) -> datetime:
-        return datetime.now(UTC)  # noqa: TID251 - this class is what the ban points to
+        return datetime.now(UTC)
 
     def monotonic(self) -> float:
         return time.monotonic()

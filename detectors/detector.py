@@ -74,7 +74,7 @@ class Detector(Generic[P]):
     @classmethod
     def manual(cls) -> str:
         """Its manual page: the docstring of its module."""
-        return inspect.cleandoc(inspect.getmodule(cls).__doc__ or "")  # type: ignore[union-attr]
+        return inspect.cleandoc(inspect.getmodule(cls).__doc__ or "")
 
     def picture(self, view: PictureView) -> Iterable[Finding]:
         """A picture of its track."""

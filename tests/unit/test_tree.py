@@ -136,8 +136,6 @@ def test_the_decision_records_are_numbered_without_gap_and_all_listed() -> None:
 
 @pytest.mark.parametrize("module", ["glitchwatch.cli", "glitchwatch.catalogue_docs", "worker.pipeline"])
 def test_checking_a_file_loads_no_store_and_no_web_framework(module: str) -> None:
-    if not list((ROOT / module.replace(".", "/")).parent.glob(module.rpartition(".")[2] + "*")):
-        pytest.skip(f"{module} is not part of this tree")
     code = f"import sys, {module}; print(sorted({{'redis', 'rq', 'fastapi', 'uvicorn', 'boto3'}} & set(sys.modules)))"
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
