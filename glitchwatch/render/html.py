@@ -16,6 +16,11 @@ MAX_ROWS = 2000
 MAX_SHOTS = 200
 MAX_SHOT_BYTES = 16_000_000
 MAX_CHARTS = 12
+LOUDNESS = (
+    "loudness_momentary",
+    "loudness_short_term",
+    "loudness_integrated",
+)  # share one chart, all in LUFS
 LOUDNESS_FLOOR = -60.0  # LUFS: quieter is drawn here
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
@@ -156,9 +161,14 @@ def _charts(report: Report, series: Mapping[str, Curve], span: float) -> Iterato
     groups: dict[str, dict[str, Curve]] = {}
     for name, curve in series.items():
         kind, _, track = words.line(name).partition(" ")
-        group = f"Loudness {track}".strip() if kind.startswith("loudness") else words.line(name)
+        group = f"Loudness {track}".strip() if kind in LOUDNESS else words.line(name)
         groups.setdefault(group, {})[words.line(name)] = curve
-    ordered = sorted(groups, key=lambda group: not group.startswith("Loudness"))
+    explained = {
+        words.line(d.peak.name) for d in report.defects
+    }  # what shows why a defect was found goes first
+    ordered = sorted(
+        groups, key=lambda g: (not g.startswith("Loudness"), g.partition(" ")[0] not in explained)
+    )
     for group in ordered[:MAX_CHARTS]:
         loud = group.startswith("Loudness")
         level = _integrated(report, group.partition(" ")[2]) if loud else None

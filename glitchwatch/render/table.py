@@ -187,14 +187,13 @@ def _coverage(report: Report) -> Iterator[Text]:
         aside.append(f"{words.number(round(run.watched_s / run.wall_s, 1))}× real time")
     text.append(f" · {' · '.join(aside)}", style="dim")
     yield text
+    states: dict[tuple[str, str], list[str]] = {}
     for row in report.coverage:
-        if row.fault or not words.judged(row):
-            yield Text(
-                f"  {words.line(row.detector)} ({words.where(row.track)}): {_short(words.coverage_state(row), 200)}",
-                style="yellow",
-            )
-        elif row.not_yet_s > 0:
-            yield Text(
-                f"  {words.line(row.detector)} ({words.where(row.track)}): not yet for {words.length(row.not_yet_s)}",
-                style="dim",
-            )
+        relied = not row.fault and words.judged(row)
+        if relied and row.not_yet_s <= 0:
+            continue
+        state = f"not yet for {words.length(row.not_yet_s)}" if relied else words.coverage_state(row)
+        style = "dim" if relied else "yellow"
+        states.setdefault((style, state), []).append(f"{words.line(row.detector)} ({words.where(row.track)})")
+    for (style, state), places in states.items():
+        yield Text(f"  {_short(state, 200)}: {', '.join(places)}", style=style)

@@ -59,6 +59,8 @@ def number(value: float) -> str:
         text = f"{value:.0f}" if size < 1e6 else f"{value:.3g}"
     elif size >= 10:
         text = f"{value:.1f}"
+    elif size >= 1:
+        text = f"{value:.2f}".rstrip("0").rstrip(".")
     else:
         text = f"{value:.3g}" if size < 0.01 else f"{value:.3f}".rstrip("0").rstrip(".")
     return text.replace("-", "−", 1) if text.startswith("-") else text
@@ -99,7 +101,7 @@ def track_line(track: Track) -> str:
         parts.append(f"{number(track.sample_rate_hz / 1000)} kHz")
     if track.layout or track.channels:
         parts.append(line(track.layout) if track.layout else plural(track.channels or 0, "channel"))
-    if track.language:
+    if track.language and track.language != "und":
         parts.append(line(track.language))
     return ", ".join(parts)
 

@@ -88,7 +88,7 @@ def test_no_text_and_no_number_breaks_any_format(
 ) -> None:
     extras = [
         Extras(
-            series={name: sorted(curve), "loudness_x": curve},
+            series={name: sorted(curve), "loudness_momentary": curve},
             thumbnails={0: b"x"},
             written_at=datetime(2026, 1, 1, tzinfo=UTC),
         )

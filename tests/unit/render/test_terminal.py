@@ -32,9 +32,9 @@ def test_every_defect_is_told_with_time_place_peak_and_limit(width: int) -> None
 def test_what_could_not_be_seen_is_named() -> None:
     text = shown(rich_report())
     assert "watched 57.5 s, blind 2.5 s" in text
-    assert "block_corruption (video:0): quarantined: model gave NaN" in text
-    assert "av_offset (input): not yet" in text
-    assert "hum (audio:0): blind" in text
+    assert "quarantined: model gave NaN at 0:00:12.000: block_corruption (video:0)" in text
+    assert "not yet: av_offset (input)" in text
+    assert "blind: hum (audio:0)" in text
     assert "silence (audio:0)" not in text.replace("channel_silence", "")
 
 

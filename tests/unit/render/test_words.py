@@ -30,6 +30,7 @@ def test_a_time_reads_as_hours_minutes_seconds(seconds: float, said: str) -> Non
         (41.0, "samples", "41 samples"),
         (0.0004, "ratio", "0.0004"),
         (1234.5, "ms", "1234 ms"),
+        (-9.0142, "LUFS", "−9.01 LUFS"),
         (-math.inf, "LUFS", "−∞ LUFS"),
         (math.nan, "dB", "n/a dB"),
     ],
