@@ -5,7 +5,7 @@ Limits, said on the page where they bite: `MAX_ROWS` defects in the table, `char
 """
 
 import base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from contracts.report import Defect, Report
 from glitchwatch.render import AnyExtras, Curve, Extras, charts, extras_of, words
@@ -15,12 +15,9 @@ from glitchwatch.render.markup import Element, add, html, node
 MAX_ROWS = 2000
 MAX_SHOTS = 200
 MAX_SHOT_BYTES = 16_000_000
-MAX_CHARTS = 12
-LOUDNESS = (
-    "loudness_momentary",
-    "loudness_short_term",
-    "loudness_integrated",
-)  # share one chart, all in LUFS
+MAX_CHARTS = 24
+LOUDNESS = ("loudness_momentary", "loudness_short_term")  # share one chart
+LOUD = "Loudness"  # the heading of that chart
 LOUDNESS_FLOOR = -60.0  # LUFS: quieter is drawn here
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
@@ -71,10 +68,9 @@ def _section(report: Report, extras: Extras, number: int) -> Element:
     if report.defects:
         _timeline(section, report, span, anchor)
     _shots(section, report, extras, anchor)
-    for chart in _charts(report, extras.series, span):
-        section.append(chart)
     _defects(section, report, anchor)
     _measurements(section, report)
+    _charts(section, report, extras.series, span)
     _coverage(section, report)
     return section
 
@@ -157,35 +153,43 @@ def _shots(section: Element, report: Report, extras: Extras, anchor: str) -> Non
         add(section, "p", f"{shown} of {len(wanted)} pictures are shown.", class_="note")
 
 
-def _charts(report: Report, series: Mapping[str, Curve], span: float) -> Iterator[Element]:
+def _charts(section: Element, report: Report, series: Mapping[str, Curve], span: float) -> None:
+    """Loudness and what explains a defect in the open; the other curves folded away."""
     groups: dict[str, dict[str, Curve]] = {}
     for name, curve in series.items():
         kind, _, track = words.line(name).partition(" ")
-        group = f"Loudness {track}".strip() if kind in LOUDNESS else words.line(name)
+        group = f"{LOUD} {track}".strip() if kind in LOUDNESS else words.line(name)
         groups.setdefault(group, {})[words.line(name)] = curve
-    explained = {
-        words.line(d.peak.name) for d in report.defects
-    }  # what shows why a defect was found goes first
-    ordered = sorted(
-        groups, key=lambda g: (not g.startswith("Loudness"), g.partition(" ")[0] not in explained)
-    )
-    for group in ordered[:MAX_CHARTS]:
-        loud = group.startswith("Loudness")
-        level = _integrated(report, group.partition(" ")[2]) if loud else None
-        floor = LOUDNESS_FLOOR if loud else None
-        svg = charts.curves(groups[group], span, f"{group} over time", floor=floor, level=level)
-        if svg is None:
-            continue
-        block = node("div")
-        _heading(block, f"{group}, LUFS" if loud else group)
-        _scroll(block, f"{group} over time").append(svg)
-        names = [
-            (name, f"curve k{index}") for index, name in enumerate(list(groups[group])[: charts.MAX_CURVES])
-        ]
-        _legend(block, [*names, *([(level[0], "mean")] if level else [])])
-        yield block
+    explained = {words.line(defect.peak.name) for defect in report.defects}
+    in_front = [group for group in groups if group.partition(" ")[0] in (LOUD, *explained)]
+    in_front.sort(key=lambda group: group.partition(" ")[0] != LOUD)
+    others = [group for group in groups if group not in in_front]
+    for group in in_front[:MAX_CHARTS]:
+        _chart(section, report, group, groups[group], span)
+    rest = others[: max(0, MAX_CHARTS - len(in_front))]
+    if rest:
+        folded = add(section, "details")
+        add(folded, "summary", f"{words.plural(len(rest), 'other measurement')} over time")
+        for group in rest:
+            _chart(folded, report, group, groups[group], span)
     if len(groups) > MAX_CHARTS:
-        yield node("p", f"{MAX_CHARTS} of {len(groups)} charts are shown.", class_="note")
+        add(section, "p", f"{MAX_CHARTS} of {len(groups)} charts are shown.", class_="note")
+
+
+def _chart(parent: Element, report: Report, group: str, series: Mapping[str, Curve], span: float) -> None:
+    loud = group.partition(" ")[0] == LOUD
+    level = _integrated(report, group.partition(" ")[2]) if loud else None
+    floor = LOUDNESS_FLOOR if loud else None
+    svg = charts.curves(series, span, f"{group} over time", floor=floor, level=level)
+    if svg is None:
+        return
+    _heading(parent, f"{group}, LUFS" if loud else group)
+    _scroll(parent, f"{group} over time").append(svg)
+    names = [(name, f"curve k{index}") for index, name in enumerate(list(series)[: charts.MAX_CURVES])]
+    if level is not None:
+        names.append((level[0], "mean"))
+    if [name for name, _ in names] != [group]:
+        _legend(parent, names)
 
 
 def _legend(block: Element, names: Sequence[tuple[str, str]]) -> None:

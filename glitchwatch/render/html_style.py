@@ -54,6 +54,8 @@ svg .mean { stroke: var(--ink); stroke-dasharray: 6 4; stroke-width: 1; }
 .legend { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; margin: .3rem 0 0; padding: 0; list-style: none;
   color: var(--soft); font-size: .85rem; }
 .legend svg { display: inline-block; width: 22px; min-width: 0; height: 8px; margin-right: .4rem; vertical-align: middle; }
+details { margin: 1.2rem 0 0; }
+summary { cursor: pointer; color: var(--soft); font-weight: 600; font-size: .95rem; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th { text-align: left; font-weight: 600; color: var(--soft); white-space: nowrap; }
 th, td { padding: .3rem .7rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }

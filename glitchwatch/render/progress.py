@@ -6,9 +6,10 @@ Neither starts a thread: the line is drawn when there is news, a few times a sec
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
+from typing import Protocol
 
 from rich.console import Console
 from rich.live import Live
@@ -23,7 +24,11 @@ from glitchwatch.render.table import SEVERITY_STYLE
 REFRESH_S = 0.1
 MAX_NAMED = 6  # open defects named in the status line
 
-Advance = Callable[[float], None]  # told the media seconds done so far
+
+class Advance(Protocol):
+    """Told the media seconds done so far, and how many there are once that is known."""
+
+    def __call__(self, media_s: float, duration_s: float | None = None, /) -> None: ...
 
 
 class _Media(ProgressColumn):
@@ -50,7 +55,6 @@ def checking(name: str, duration_s: float | None, console: Console, clock: Clock
     if not console.is_terminal:
         yield _silent
         return
-    total = duration_s if duration_s and math.isfinite(duration_s) and duration_s > 0 else None
     bar = Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=None),
@@ -63,14 +67,14 @@ def checking(name: str, duration_s: float | None, console: Console, clock: Clock
         get_time=clock.monotonic,
     )
     with bar:
-        task = bar.add_task(_tail(words.line(name), max(10, console.width // 3)), total=total)
+        task = bar.add_task(_tail(words.line(name), max(10, console.width // 3)), total=_known(duration_s))
         bar.refresh()
         due = clock.monotonic() + REFRESH_S
 
-        def advance(media_s: float) -> None:
+        def advance(media_s: float, duration_s: float | None = None, /) -> None:
             nonlocal due
-            done = media_s if total is None else min(media_s, total)
-            bar.update(task, completed=done)
+            total = _known(duration_s) or bar.tasks[0].total
+            bar.update(task, completed=media_s if total is None else min(media_s, total), total=total)
             if clock.monotonic() >= due:
                 bar.refresh()
                 due = clock.monotonic() + REFRESH_S
@@ -78,7 +82,11 @@ def checking(name: str, duration_s: float | None, console: Console, clock: Clock
         yield advance
 
 
-def _silent(media_s: float) -> None:
+def _known(duration_s: float | None) -> float | None:
+    return duration_s if duration_s and math.isfinite(duration_s) and duration_s > 0 else None
+
+
+def _silent(media_s: float, duration_s: float | None = None, /) -> None:
     """A pipe wants no bar."""
 
 

@@ -105,6 +105,18 @@ def test_an_unknown_duration_still_shows_how_far_it_got(duration: float | None) 
     assert "0:00:05" in out.getvalue()
 
 
+def test_a_duration_that_is_told_later_is_shown() -> None:
+    console, out = terminal()
+    clock = ManualClock()
+    with checking("news.mp4", None, console, clock) as advance:
+        clock.advance(1.0)
+        advance(5.0, 20.0)
+        clock.advance(1.0)
+        advance(30.0)
+    assert "0:00:05 / 0:00:20" in out.getvalue()
+    assert "0:00:20 / 0:00:20" in out.getvalue()
+
+
 def test_a_pipe_sees_neither_bar_nor_status() -> None:
     out = io.StringIO()
     console = Console(file=out, force_terminal=False)
