@@ -227,12 +227,15 @@ def break_sound(fault: Fault, sound: Sound, start: int, rate_hz: int) -> None:
             part *= 6.3
             part[:] = 0.75 * np.tanh(part / 0.75)
         case "true_peak":
-            _overs(part, start + first, rate_hz)
+            _overs(part, start + first - round(fault.start_s * rate_hz), rate_hz)
 
 
-def _overs(part: Sound, start: int, rate_hz: int) -> None:
-    """Bursts at a quarter of the sample rate, sampled beside their crests: 3 dB hide between the samples."""
-    n = np.arange(start, start + part.shape[1])
+def _overs(part: Sound, age: int, rate_hz: int) -> None:
+    """Bursts at a quarter of the sample rate, sampled beside their crests: 3 dB hide between the samples.
+
+    `age` is how many samples the fault has lasted.
+    """
+    n = np.arange(age, age + part.shape[1])
     place = (n / rate_hz) % 0.8
     swell = np.where(place < 0.12, np.sin(np.pi * place / 0.12) ** 2, 0.0)
     crests = np.array([1.0, 1.0, -1.0, -1.0])[n % 4]

@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
@@ -58,7 +58,7 @@ class Session:
         )
         self._reader = threading.Thread(target=self._read, name="watch-reader", daemon=True)
         self._reader.start()
-        self._seen: deque[tuple[str, datetime]] = deque(maxlen=remember)  # faults told already
+        self._told_until = datetime.min.replace(tzinfo=UTC)  # faults that began no later are told
         self._reports: deque[tuple[str, Reported]] = deque(maxlen=remember)
         self._started_at: datetime | None = None
         self.report: dict[str, Any] | None = None
@@ -145,10 +145,10 @@ class Session:
         self._lines.put(None)
 
     def _injected(self) -> Iterator[Injected]:
-        for truth in self._origin.truth(self._name):
-            if (truth.name, truth.start) not in self._seen:
-                self._seen.append((truth.name, truth.start))
-                yield Injected(truth)
+        # Faults become known a segment at a time, so none comes to be known before one already told.
+        for truth in [t for t in self._origin.truth(self._name) if t.start > self._told_until]:
+            self._told_until = max(self._told_until, truth.start)
+            yield Injected(truth)
 
     def _said(self, line: str) -> Iterator[Said]:
         try:

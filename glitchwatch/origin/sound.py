@@ -71,9 +71,10 @@ class ProgrammeSound:
             pitch = 207.0 * 2 ** (step / 12)
             for partial in (1, 2, 3):
                 angle = (2 * np.pi * pitch * partial) * t + partial * vibrato * rng.uniform(0.5, 1.0)
-                for channel in range(2):
-                    turn = np.float32(rng.uniform(0, 6.28))
-                    out[channel] += rng.uniform(0.5, 1.0) / partial * np.sin(angle + turn)
+                weight, turn = rng.uniform(0.5, 1.0, 2) / partial, rng.uniform(0.0, 6.28)
+                # The sides differ in phase by less than a right angle: wide, and it sums to mono.
+                for side, shift in enumerate((0.0, rng.uniform(-1.2, 1.2))):
+                    out[side] += np.float32(weight[side]) * np.sin(angle + np.float32(turn + shift))
         pulse = 0.75 + 0.25 * np.cos(2 * np.pi * rng.uniform(0.7, 1.3) * t + rng.uniform(0, 6.28))
         out *= pulse.astype(np.float32)
         out += rng.normal(0.0, 0.03, out.shape).astype(np.float32)  # the room
@@ -92,8 +93,7 @@ class ProgrammeSound:
             start = int(at * self.rate_hz)
             voice[start : start + len(syllable)] += syllable
             at += length + (rng.uniform(0.12, 0.3) if rng.random() < 0.2 else rng.uniform(0.0, 0.05))
-        late = int(0.0006 * self.rate_hz)  # a voice a little left of the middle
-        out = np.stack([voice, 0.8 * np.concatenate([np.zeros(late, np.float32), voice[:-late]])])
+        out = np.stack([voice, np.float32(0.8) * voice])  # a little left of the middle
         return np.asarray(out * _gain(out, self.rate_hz, _SPEECH_LUFS), dtype=np.float32)
 
     def _syllable(self, rng: np.random.Generator, length_s: float, f0: float) -> npt.NDArray[np.float32]:
