@@ -123,7 +123,7 @@ class Tracker:
             self.start.date, self.start.behind_ns = chosen[0].program_date_time, behind
             self.start.live, self.start.known = not playlist.ended, True
             return chosen
-        if not self.start.known or playlist.ended or not self.start.live:
+        if playlist.ended or not self.start.live or not self.start.behind_ns:
             return chosen
         at_ns = [self._placed(entries, index) for index in range(len(entries))]
         first = next(

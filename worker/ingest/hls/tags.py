@@ -105,6 +105,7 @@ def attributes(text: str) -> dict[str, str]:
 
 
 def whole(text: str | None, default: int = 0) -> int:
+    """A decimal number that is not negative; `default` when it is none."""
     try:
         return min(max(0, int(float(text or default))), MAX_SEQUENCE)
     except (ValueError, OverflowError):
@@ -112,5 +113,6 @@ def whole(text: str | None, default: int = 0) -> int:
 
 
 def size(text: str | None) -> tuple[int, int]:
+    """(width, height) of a RESOLUTION; zeros when it is none."""
     match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", (text or "").strip().lower(), re.ASCII)
     return (int(match[1]), int(match[2])) if match else (0, 0)
