@@ -93,6 +93,7 @@ def _kind(
     )
 
 
+_BURST_S, _BURST_EVERY_S = 0.12, 0.8
 _LOST = "picture_missing sound_missing timestamp_drift playlist_stale segment_slow freeze"
 _P, _S, _T, _G, _O = Layer.PICTURE, Layer.SOUND, Layer.STREAM, Layer.SEGMENT, Layer.ORIGIN
 
@@ -223,21 +224,23 @@ def break_sound(fault: Fault, sound: Sound, start: int, rate_hz: int) -> None:
         case "clipping":
             np.clip(part * (8.0 + 4.0 * fault.draw), -1.0, 1.0, out=part)
         case "loudness":
-            # 16 dB more, kept below 0.75 by a soft knee, so that loudness is all that is wrong.
-            part *= 6.3
-            part[:] = 0.75 * np.tanh(part / 0.75)
+            # 19 dB more, less what a soft knee takes to keep it below 0.6: loudness is all that is wrong.
+            part *= 9.0
+            part[:] = 0.6 * np.tanh(part / 0.6)
         case "true_peak":
-            _overs(part, start + first - round(fault.start_s * rate_hz), rate_hz)
+            age = start + first - round(fault.start_s * rate_hz)
+            _overs(part, age, round((fault.end_s - fault.start_s) * rate_hz), rate_hz)
 
 
-def _overs(part: Sound, age: int, rate_hz: int) -> None:
+def _overs(part: Sound, age: int, length: int, rate_hz: int) -> None:
     """Bursts at a quarter of the sample rate, sampled beside their crests: 3 dB hide between the samples.
 
-    `age` is how many samples the fault has lasted.
+    `age` is how many samples the fault has lasted of its `length`; no burst is cut short.
     """
     n = np.arange(age, age + part.shape[1])
-    place = (n / rate_hz) % 0.8
-    swell = np.where(place < 0.12, np.sin(np.pi * place / 0.12) ** 2, 0.0)
+    place = (n / rate_hz) % _BURST_EVERY_S
+    whole = n / rate_hz - place + _BURST_S <= length / rate_hz
+    swell = np.where((place < _BURST_S) & whole, np.sin(np.pi * place / _BURST_S) ** 2, 0.0)
     crests = np.array([1.0, 1.0, -1.0, -1.0])[n % 4]
     part *= 1.0 - 0.5 * swell
     part += (0.95 * swell * crests).astype(np.float32)

@@ -52,7 +52,7 @@ class Session:
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `close`
         length = [] if for_s is None else ["--for", f"{for_s:g}s"]
         self._child = spawn(
-            "glitchwatch",
+            "glitchwatch.cli",
             ["watch", origin.url(name), *length, "--json", "-"],
             stderr=self._errors.fileno(),
         )
@@ -155,9 +155,11 @@ class Session:
             entry = json.loads(line)
         except json.JSONDecodeError:
             return  # not one of the lines that are promised
-        told = entry.get("started_at") or (entry.get("input") or {}).get("started_at")
-        if told:
-            self._started_at = datetime.fromisoformat(told)
+        if entry.get("start_at"):  # an edge tells its wall clock too
+            since = timedelta(seconds=float(entry["start_s"]))
+            self._started_at = datetime.fromisoformat(entry["start_at"]) - since
+        if (entry.get("input") or {}).get("started_at"):
+            self._started_at = datetime.fromisoformat(entry["input"]["started_at"])
         kind = entry.get("type")
         if kind == "report":
             self.report = entry

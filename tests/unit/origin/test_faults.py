@@ -75,8 +75,8 @@ def test_sound_is_broken_from_start_to_end_and_nowhere_else(name: str) -> None:
         assert (np.abs(part) == 1.0).mean() > 0.01
     elif name == "loudness":
         gain = 10 * np.log10((part**2).mean() / (clean[:, inside] ** 2).mean())
-        assert 12 < gain < 16.5
-        assert np.abs(part).max() < 0.76
+        assert 12 < gain < 19
+        assert np.abs(part).max() < 0.61
     else:
         # Its crests lie between the samples: twice the rate shows them.
         spectrum = np.fft.rfft(part[0])
