@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 import time
 import weakref
@@ -11,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -185,7 +187,9 @@ class _Server(ThreadingHTTPServer):
 class HostileOrigin:
     """Use as a context manager. Paths that were never `put` answer 404."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: tuple[Path, Path] | None = None) -> None:
+        """`tls`: the files of a certificate and of its key."""
+        self._tls = tls
         self.closing = threading.Event()
         self.requests: list[Request] = []
         self.ranges = True
@@ -255,6 +259,10 @@ class HostileOrigin:
         """Listen, on the same port as before."""
         handler = type("Handler", (_Handler,), {"origin": self})
         self._server = _Server(self.port, handler)
+        if self._tls is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*self._tls)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self.port = self._server.server_address[1]
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True

@@ -1,21 +1,27 @@
 from __future__ import annotations
 
 import random
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import padding
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, padding, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.x509.oid import NameOID
 
 from contracts.errors import SourceForbidden, SourceStalled, SourceUnreachable
 from detectors.events import Fetch, Source
 from tests.e2e import hostile_origin as hostile
 from tests.e2e.hostile_origin import HostileOrigin, LiveChannel, vod
+from worker.ingest.hls import net
 from worker.ingest.hls.client import HlsClient, Item
 from worker.ingest.hls.items import Checkpoint, Segment
 from worker.ingest.options import IngestOptions, VariantPolicy
@@ -554,3 +560,46 @@ def test_a_playlist_in_a_file_is_read_with_the_files_beside_it(tmp_path: Path) -
     assert [f.cause for f in lost(items)] == ["forbidden", "missing"]
     with pytest.raises(SourceUnreachable, match="no such file"):
         collect(client(str(tmp_path / "none.m3u8")))
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    begin = datetime(2020, 1, 1, tzinfo=UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(begin)
+        .not_valid_after(begin + timedelta(days=36_500))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    (folder / "cert.pem").write_bytes(certificate.public_bytes(pem))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return folder / "cert.pem", folder / "key.pem"
+
+
+def test_tls_works_and_a_certificate_that_nobody_vouches_for_is_its_own_cause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = self_signed(tmp_path)
+    with HostileOrigin(tls=(certificate, key)) as origin:
+        vod(origin, 2)
+        url = f"https://localhost:{origin.port}/vod.m3u8"
+        with pytest.raises(SourceUnreachable, match="tls"):
+            collect(client(url, give_up_s=0.5))
+        trusting = ssl.create_default_context(cafile=str(certificate))
+        monkeypatch.setattr(net, "_tls", lambda: trusting)
+        assert payloads(collect(client(url))) == ["s0", "s1"]
+
+
+def test_a_name_nobody_knows_is_its_own_cause() -> None:
+    with pytest.raises(SourceUnreachable, match="dns"):
+        collect(client("http://no-such-name.invalid/live.m3u8", give_up_s=0.5))
