@@ -102,21 +102,26 @@ class GuardedStream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
+        sock = self._sock
         try:
-            wrapped = ssl_context.wrap_socket(
-                self._sock, server_hostname=server_hostname, do_handshake_on_connect=False
+            self._sock = sock = ssl_context.wrap_socket(
+                sock, server_hostname=server_hostname, do_handshake_on_connect=False
             )
-            stream = GuardedStream(wrapped, self._guard)
             for _ in self._guard.turns(timeout):
                 with contextlib.suppress(TimeoutError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-                    wrapped.do_handshake()
-                    return stream
-        except (ssl.SSLError, ssl.CertificateError) as error:
-            words = getattr(error, "verify_message", "") or getattr(error, "reason", "") or str(error)
+                    sock.do_handshake()
+                    break
+        except ssl.SSLError as error:
+            sock.close()
+            words = getattr(error, "verify_message", "") or error.reason or str(error)
             raise NetFault("tls", f"the TLS handshake failed: {words}") from error
         except OSError as error:
+            sock.close()
             raise NetFault("tls", f"the connection ended in the TLS handshake ({error})") from error
-        raise AssertionError("turns() ends with an error only")
+        except BaseException:
+            sock.close()
+            raise
+        return self
 
     def get_extra_info(self, info: str) -> Any:
         if info == "ssl_object":

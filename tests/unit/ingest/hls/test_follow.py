@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
