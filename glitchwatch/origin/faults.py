@@ -222,7 +222,7 @@ def break_sound(fault: Fault, sound: Sound, start: int, rate_hz: int) -> None:
         case "channel_silence":
             part[int(fault.draw * 2) % 2] = 0.0
         case "clipping":
-            np.clip(part * (8.0 + 4.0 * fault.draw), -1.0, 1.0, out=part)
+            np.clip(part * (14.0 + 6.0 * fault.draw), -1.0, 1.0, out=part)
         case "loudness":
             # 19 dB more, less what a soft knee takes to keep it below 0.6: loudness is all that is wrong.
             part *= 9.0

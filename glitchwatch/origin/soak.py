@@ -9,13 +9,16 @@ from __future__ import annotations
 import argparse
 import secrets
 from collections import Counter
+from dataclasses import replace
 
 from rich.console import Console
 
 from contracts.clock import Clock, SystemClock
 from glitchwatch.demo import print_verdict
 from glitchwatch.origin.channel import ChannelSpec
+from glitchwatch.origin.encode import VIDEO_HZ
 from glitchwatch.origin.faults import ALL_KINDS, KINDS, Schedule, Truth, draw
+from glitchwatch.origin.mpegts import WRAP
 from glitchwatch.origin.server import Origin
 from glitchwatch.origin.session import Said, Session
 
@@ -23,6 +26,7 @@ CHANNEL = "soak"
 _FIRST_S = 14.0
 _SETTLED_S = 120.0  # memory is compared with this moment
 _GAP_S = (8.0, 14.0)
+_WRAP_AFTER_S = 100.0
 
 
 def run_soak(
@@ -39,6 +43,8 @@ def run_soak(
     seed = secrets.randbelow(1_000_000) if seed is None else seed
     # The list is longer than any outage, so that nothing is lost when the origin comes back.
     spec = ChannelSpec(CHANNEL, seed=seed, muxed=muxed, listed=8, kept=16)
+    if muxed:  # time stamps of 33 bits run over on the way
+        spec = replace(spec, clock_start_s=WRAP / VIDEO_HZ - _WRAP_AFTER_S)
     faults = draw(seed, kinds, fps=spec.fps, segment_s=spec.segment_s, first_s=_FIRST_S, gap_s=_GAP_S)
     with Origin([(spec, Schedule(faults, remember=20_000))], clock=clock) as origin:
         console.print(f"seed {seed}, {minutes:g} minutes of {origin.url(CHANNEL)}", highlight=False)

@@ -5,6 +5,8 @@ from itertools import islice, pairwise
 import numpy as np
 import pytest
 
+from glitchwatch.demo import demo_schedule
+from glitchwatch.origin.channel import ChannelSpec
 from glitchwatch.origin.faults import ALL_KINDS, KINDS, Fault, Layer, Schedule, break_sound, draw
 from glitchwatch.origin.sound import ProgrammeSound
 
@@ -83,3 +85,15 @@ def test_sound_is_broken_from_start_to_end_and_nowhere_else(name: str) -> None:
         finer = np.fft.irfft(np.pad(spectrum, (0, len(spectrum) - 1)), 2 * part.shape[1]) * 2
         assert np.abs(part).max() < 1.2
         assert np.abs(finer).max() > 1.25
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_minute_of_the_demo_has_faults_early_of_both_kinds_and_none_at_the_end(seed: int) -> None:
+    spec = ChannelSpec("demo", seed=seed)
+    faults = demo_schedule(seed, spec, 58.0).before(1e6)
+    assert 7 <= len(faults) <= 12
+    assert faults[0].start_s == pytest.approx(11.0)
+    assert {f.kind.layer for f in faults} == {Layer.PICTURE, Layer.SOUND}
+    assert max(f.end_s for f in faults) <= 58.0
+    assert faults[-1].start_s > 40.0
+    assert demo_schedule(seed, spec, None).before(58.0)[: len(faults) - 2] == faults[:-2]
