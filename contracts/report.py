@@ -112,9 +112,7 @@ class Defect(_Part):
     def counts(self) -> bool:
         """Whether it makes the exit status 1: a check, not suppressed, at `error` or above."""
         return (
-            self.mode == "check"
-            and self.suppressed_by is None
-            and self.severity.rank >= Severity.ERROR.rank
+            self.mode == "check" and self.suppressed_by is None and self.severity.rank >= Severity.ERROR.rank
         )
 
 
