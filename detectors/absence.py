@@ -16,9 +16,14 @@ from detectors.hold import Hold
 class AbsenceParams(Params):
     """How long a track may bring nothing."""
 
-    min_seconds: float = Field(default=2.0, ge=0.2, le=3600, description="seconds of media time without a sample")
+    min_seconds: float = Field(
+        default=2.0, ge=0.2, le=3600, description="seconds of media time without a sample"
+    )
     sparse_factor: float = Field(
-        default=3.0, ge=1, le=100, description="times the longest recent step between samples, a ratio, allowed too"
+        default=3.0,
+        ge=1,
+        le=100,
+        description="times the longest recent step between samples, a ratio, allowed too",
     )
 
 

@@ -1,4 +1,4 @@
-"""For trouble that comes as moments (a jump, a damaged packet, a lost segment): moments close together are one defect."""
+"""For trouble that comes as moments (a jump, a damaged packet, a lost segment): those close together are one defect."""
 
 from __future__ import annotations
 

@@ -101,9 +101,14 @@ def _histogram(frame: Frame) -> Histogram:
     height, width = small.shape
     top, left = height * 3 // 20, width * 3 // 20
     centre = np.ascontiguousarray(small[top : height - top or None, left : width - left or None])
-    whole = cv2.calcHist([small], [0], None, [256], [0, 256]).ravel()
-    inner = cv2.calcHist([centre], [0], None, [256], [0, 256]).ravel()
-    return Histogram(_from_black(whole, black), _from_black(inner, black), white_code(frame.full_range) - black)
+    whole, inner = _counts(small), _counts(centre)
+    return Histogram(
+        _from_black(whole, black), _from_black(inner, black), white_code(frame.full_range) - black
+    )
+
+
+def _counts(plane: Small) -> npt.NDArray[np.float32]:
+    return cv2.calcHist([plane], [0], None, [256], [0, 256]).ravel().astype(np.float32, copy=False)
 
 
 def _from_black(counts: npt.NDArray[np.float32], black: int) -> npt.NDArray[np.float32]:
@@ -134,7 +139,9 @@ def difference(now: Small, before: Small) -> Change | None:
     tiles = cv2.resize(changed, (TILE_COLUMNS, TILE_ROWS), interpolation=cv2.INTER_AREA, dst=None)
     # INTER_AREA on bytes rounds; tiles that are nearly still are told apart below one code value.
     if cv2.norm(changed, cv2.NORM_INF) and tiles.max() <= 4:
-        tiles = cv2.resize(changed.astype(np.float32), (TILE_COLUMNS, TILE_ROWS), interpolation=cv2.INTER_AREA)
+        tiles = cv2.resize(
+            changed.astype(np.float32), (TILE_COLUMNS, TILE_ROWS), interpolation=cv2.INTER_AREA
+        )
     return Change(float(cv2.mean(changed)[0]), tiles.astype(np.float32, copy=False))
 
 

@@ -9,9 +9,11 @@ Blind to  Black that lasts shorter than `min_seconds`, and black behind a large 
 Source    EBU QC 0272B; ITU-R BT.709 (black is 8-bit code 16, white 235); 2 s and 98 % are usual practice.
 """
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from contracts.findings import Finding, Measurement, Severity
@@ -26,9 +28,13 @@ LEVELS = np.arange(256, dtype=np.float32)
 class BlackParams(Params):
     """What counts as black."""
 
-    max_level: float = Field(default=0.10, ge=0, le=1, description="ratio of the range from black to white, 0..1")
+    max_level: float = Field(
+        default=0.10, ge=0, le=1, description="ratio of the range from black to white, 0..1"
+    )
     min_coverage: float = Field(default=0.98, ge=0, le=1, description="ratio of the whole raster, 0..1")
-    min_centre_coverage: float = Field(default=0.999, ge=0, le=1, description="ratio of the middle 70 %, 0..1")
+    min_centre_coverage: float = Field(
+        default=0.999, ge=0, le=1, description="ratio of the middle 70 %, 0..1"
+    )
     max_deviation: float = Field(
         default=3.0, ge=0, le=128, description="standard deviation of the centre, 8-bit code values"
     )
@@ -73,10 +79,9 @@ class Black(Detector[BlackParams]):
         yield from self._hold.update(view.at_ns, black, whole, end_ns=view.end_ns)
 
 
-def _deviation(counts: np.ndarray[tuple[int], np.dtype[np.float32]]) -> float:
-    total = float(counts.sum())
-    mean = float(counts @ LEVELS) / total
-    return float((counts @ (LEVELS - mean) ** 2) / total) ** 0.5
+def _deviation(counts: npt.NDArray[np.float32]) -> float:
+    mean = float(np.average(LEVELS, weights=counts))
+    return math.sqrt(np.average((LEVELS - mean) ** 2, weights=counts))
 
 
 DETECTOR = Black

@@ -24,10 +24,17 @@ NEUTRAL = 128.0
 class SolidColorParams(Params):
     """What counts as one flat colour."""
 
-    max_deviation: float = Field(default=1.5, ge=0, le=64, description="standard deviation, 8-bit code values")
-    min_luma: float = Field(default=38.0, ge=0, le=255, description="mean luma from which it is not black, 8-bit code")
+    max_deviation: float = Field(
+        default=1.5, ge=0, le=64, description="standard deviation, 8-bit code values"
+    )
+    min_luma: float = Field(
+        default=38.0, ge=0, le=255, description="mean luma from which it is not black, 8-bit code"
+    )
     min_chroma: float = Field(
-        default=12.0, ge=0, le=128, description="distance of mean chroma from neutral that makes dark a colour, codes"
+        default=12.0,
+        ge=0,
+        le=128,
+        description="distance of mean chroma from neutral that makes dark a colour, codes",
     )
     min_seconds: float = Field(default=1.0, ge=0, le=3600, description="seconds of media time")
 

@@ -3,9 +3,10 @@
 Measures  `clock_step_ms`, milliseconds: how far a timestamp was from where it was due (the defect's peak).
           `audio_clock_error_ms`, milliseconds: timestamps of the sound against its number of samples, once a second.
 Defect    `timestamp_drift`: error for a jump nobody announced, or a gap of `error_gap_ms` and more; warning for
-          smaller gaps, for media sent twice, and for sound whose timestamps part from its samples by `max_drift_ms`; info for the wrap
-          of the 33-bit counter, which players survive. Steps within `quiet_seconds` are one defect, and when all
-          tracks jump together it is one defect, on the track that showed it first.
+          smaller gaps, for media sent twice, and for sound whose timestamps part from its samples by
+          `max_drift_ms`; info for the wrap of the 33-bit counter, which players survive. Steps within
+          `quiet_seconds` are one defect, and when all tracks jump together it is one defect, on the track that
+          showed it first.
 Blind to  An offset between picture and sound that is there from the beginning; jumps that the source announces
           (EXT-X-DISCONTINUITY, a new period), which are no defect.
 Source    ETSI TR 101 290 (PTS errors, PCR discontinuity 100 ms); ISO/IEC 13818-1 (33-bit PTS).
@@ -27,9 +28,15 @@ MS = 1_000_000
 class TimestampDriftParams(Params):
     """How far clocks may stray."""
 
-    error_gap_ms: float = Field(default=500.0, ge=0, description="milliseconds; a gap from here on is an error")
-    max_drift_ms: float = Field(default=100.0, ge=10, description="milliseconds between samples and timestamps")
-    quiet_seconds: float = Field(default=1.0, ge=0, le=60, description="seconds that join steps into one defect")
+    error_gap_ms: float = Field(
+        default=500.0, ge=0, description="milliseconds; a gap from here on is an error"
+    )
+    max_drift_ms: float = Field(
+        default=100.0, ge=10, description="milliseconds between samples and timestamps"
+    )
+    quiet_seconds: float = Field(
+        default=1.0, ge=0, le=60, description="seconds that join steps into one defect"
+    )
 
 
 class TimestampDrift(Detector[TimestampDriftParams]):
@@ -62,13 +69,17 @@ class TimestampDrift(Detector[TimestampDriftParams]):
         if event.kind == "wrap":
             yield from self._say(event.at_ns, 0.0, Severity.INFO, event, "33-bit timestamps wrapped")
         elif event.kind == "jump":
-            yield from self._say(event.at_ns, step_ms, Severity.ERROR, event, f"jumped by {event.delta_ns / 1e9:+.3f} s")
+            yield from self._say(
+                event.at_ns, step_ms, Severity.ERROR, event, f"jumped by {event.delta_ns / 1e9:+.3f} s"
+            )
         elif event.kind == "gap":
             severity = Severity.ERROR if step_ms >= self.params.error_gap_ms else Severity.WARNING
             words = f"{step_ms:.0f} ms of media never came"
             yield from self._say(event.at_ns, step_ms, severity, event, words, length_ns=event.delta_ns)
         else:
-            yield from self._say(event.at_ns, step_ms, Severity.WARNING, event, f"{step_ms:.0f} ms came twice")
+            yield from self._say(
+                event.at_ns, step_ms, Severity.WARNING, event, f"{step_ms:.0f} ms came twice"
+            )
 
     def sound(self, view: SoundView) -> Iterator[Finding]:
         """Hold the sound's timestamps against its number of samples."""

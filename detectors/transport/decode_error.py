@@ -21,8 +21,12 @@ from detectors.events import Damage, Tick
 class DecodeErrorParams(Params):
     """How much damage is an error."""
 
-    error_units: int = Field(default=3, ge=1, description="count of damaged packets or pictures in one defect")
-    quiet_seconds: float = Field(default=1.0, ge=0, le=60, description="seconds that join damage into one defect")
+    error_units: int = Field(
+        default=3, ge=1, description="count of damaged packets or pictures in one defect"
+    )
+    quiet_seconds: float = Field(
+        default=1.0, ge=0, le=60, description="seconds that join damage into one defect"
+    )
 
 
 class DecodeError(Detector[DecodeErrorParams]):
