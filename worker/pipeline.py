@@ -77,7 +77,9 @@ class Pipeline:
     def __init__(self, seats: Sequence[Seat]) -> None:
         self._seats = list(seats)
         self._chairs: list[_Chair] = []
-        self._routes: dict[tuple[str, str | None], list[tuple[_Chair, Callable[[Any], Iterable[Finding]]]]] = {}
+        self._routes: dict[
+            tuple[str, str | None], list[tuple[_Chair, Callable[[Any], Iterable[Finding]]]]
+        ] = {}
         self._previous: dict[str, Any] = {}
         self._tracks: dict[str, _TrackLedger] = {}
         self._input_blind_ns = 0
@@ -178,7 +180,9 @@ class Pipeline:
         detector = seat.detector(seat.params, track)
         self._chairs.append(_Chair(seat, detector, track, frozenset(seat.detector.needs)))
 
-    def _route(self, handler: str, track: str | None) -> list[tuple[_Chair, Callable[[Any], Iterable[Finding]]]]:
+    def _route(
+        self, handler: str, track: str | None
+    ) -> list[tuple[_Chair, Callable[[Any], Iterable[Finding]]]]:
         route = self._routes.get((handler, track))
         if route is None:
             route = [
@@ -201,7 +205,12 @@ class Pipeline:
         return True
 
     def _run(
-        self, chair: _Chair, handler: Callable[[Any], Iterable[Finding]], argument: Any, at_ns: int, out: list[Finding]
+        self,
+        chair: _Chair,
+        handler: Callable[[Any], Iterable[Finding]],
+        argument: Any,
+        at_ns: int,
+        out: list[Finding],
     ) -> None:
         before = time.thread_time_ns()
         try:
@@ -216,15 +225,17 @@ class Pipeline:
 
     def _quarantine(self, chair: _Chair, at_ns: int, error: Exception) -> list[Finding]:
         name = chair.seat.detector.id
-        log.exception("detector_quarantined", detector=name, track=chair.track, at_ns=at_ns)
+        log.error("detector_quarantined", detector=name, track=chair.track, at_ns=at_ns, exc_info=error)
         chair.fault = f"{type(error).__name__}: {error}"[:200]
         chair.fault_at_ns = self._tracks[chair.track].watched_ns if chair.track else self.watched_ns
         out: list[Finding] = []
         for key, edge in list(self._open.items()):
-            if edge.detector == name and edge.track == chair.track:
+            if edge.detector == name and chair.track in (None, edge.track):
                 del self._open[key]
                 out.append(
-                    replace(edge, edge=Edge.CLOSED, at_ns=at_ns, certain_at_ns=at_ns, detail="its detector broke")
+                    replace(
+                        edge, edge=Edge.CLOSED, at_ns=at_ns, certain_at_ns=at_ns, detail="its detector broke"
+                    )
                 )
         fault = DefectEdge(
             Edge.OPENED, FAULT_DEFECT, name, chair.track, at_ns, at_ns, Severity.ERROR,
@@ -254,11 +265,19 @@ class Pipeline:
 
     def _cause_of(self, causes: tuple[str, ...], edge: DefectEdge) -> str | None:
         for other in self._open.values():
-            if other.defect in causes and other.track in (None, edge.track) and _within(edge, other.at_ns, None):
+            if (
+                other.defect in causes
+                and other.track in (None, edge.track)
+                and _within(edge, other.at_ns, None)
+            ):
                 return other.defect
         for past in self._closed:
             other = past.edge
-            if other.defect in causes and other.track in (None, edge.track) and _within(edge, other.at_ns, past.end_ns):
+            if (
+                other.defect in causes
+                and other.track in (None, edge.track)
+                and _within(edge, other.at_ns, past.end_ns)
+            ):
                 return other.defect
         return None
 
@@ -266,7 +285,11 @@ class Pipeline:
         updates: list[Finding] = []
         consequences = {s.detector.id for s in self._seats if cause.defect in s.detector.suppressed_by}
         for key, other in list(self._open.items()):
-            if other.suppressed_by or other.detector not in consequences or cause.track not in (None, other.track):
+            if (
+                other.suppressed_by
+                or other.detector not in consequences
+                or cause.track not in (None, other.track)
+            ):
                 continue
             if _within(other, cause.at_ns, None):
                 marked = replace(other, suppressed_by=cause.defect)

@@ -116,9 +116,7 @@ class Watch:
                 if for_s is not None and self._clock.monotonic() - began >= for_s:
                     break
             reason = self._stopped or self._reading.about.incomplete
-            if self._stopped is not None and not self._live:
-                status = "partial"
-            elif self._reading.about.incomplete:
+            if self._reading.about.incomplete or (self._stopped is not None and not self._live):
                 status = "partial"
         except IngestError as error:
             reason = error.explain()

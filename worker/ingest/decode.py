@@ -63,7 +63,12 @@ class TrackDecoder:
                 self._frame_ns = int(NS / rate)
                 self._fps = float(rate)
         else:
-            signature = (context.name, bytes(context.extradata or b""), context.sample_rate, context.layout.name)
+            signature = (
+                context.name,
+                bytes(context.extradata or b""),
+                context.sample_rate,
+                context.layout.name,
+            )
         if self._context is not None and signature == self._signature and not fresh:
             return
         if self._context is not None:
@@ -174,7 +179,9 @@ class TrackDecoder:
 
     def _describe_picture(self, frame: Any, width: int, height: int, depth: int, at_ns: int) -> Format:
         codec = self._context.codec.canonical_name
-        self._format = Format(at_ns, self.track, "video", codec, width=width, height=height, fps=round(self._fps, 3))
+        self._format = Format(
+            at_ns, self.track, "video", codec, width=width, height=height, fps=round(self._fps, 3)
+        )
         if self.described is None:
             self.described = Track(
                 id=self.track, kind="video", codec=codec, width=width, height=height, language=self.language,
@@ -235,6 +242,12 @@ class _Blocks:
 
 def _words(error: BaseException) -> str:
     return f"{type(error).__name__}: {getattr(error, 'strerror', None) or error}"[:200]
+
+
+def language_of(stream: Any) -> str | None:
+    """The language a container declares for a stream; "undetermined" is none."""
+    language = stream.metadata.get("language")
+    return None if language in (None, "", "und") else str(language)
 
 
 def tracks_of(container: Any) -> list[tuple[str, str, Any]]:

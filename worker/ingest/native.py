@@ -1,9 +1,10 @@
-"""Files, and every address that libav itself opens (http, rtmp, rtsp, udp, rtp, tcp): one container, read to its end."""
+"""Files, and every address that libav opens by itself (http, rtmp, rtsp, udp, rtp, tcp): one container, to its end."""
 
 from __future__ import annotations
 
-import os
+import stat
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import av
@@ -13,7 +14,7 @@ import av.logging
 from contracts.errors import IngestError, SourceStalled, SourceUndecodable, SourceUnreachable
 from contracts.urls import is_url, redact
 from detectors.events import Damage, Event
-from worker.ingest.decode import TrackDecoder, tracks_of
+from worker.ingest.decode import TrackDecoder, language_of, tracks_of
 from worker.ingest.options import IngestOptions
 from worker.ingest.reading import About
 from worker.ingest.timeline import NS, Timeline
@@ -70,7 +71,7 @@ class NativeReading:
         decoders: dict[int, TrackDecoder] = {}
         for track, kind, stream in found:
             decoder = TrackDecoder(track, kind, timeline, joined_live=self._live)
-            decoder.language = stream.metadata.get("language")
+            decoder.language = language_of(stream)
             yield from decoder.attach(stream)
             decoders[stream.index] = decoder
         self._declare_start(container, timeline, [s for _, _, s in found])
@@ -135,7 +136,12 @@ class NativeReading:
                 break
             except av.error.InvalidDataError as error:
                 errors += 1
-                yield Damage(timeline.reached_ns, next(iter(decoders.values())).track, 1, f"container: {_strerror(error)}")
+                yield Damage(
+                    timeline.reached_ns,
+                    next(iter(decoders.values())).track,
+                    1,
+                    f"container: {_strerror(error)}",
+                )
                 if errors >= _DAMAGE_REPORT_EVERY:
                     self.about.incomplete = "The container is damaged beyond what can be read on."
                     break
@@ -179,13 +185,17 @@ class NativeReading:
 DECODER_MISSING = (av.error.DecoderNotFoundError,)
 
 
-def _check_file(path: str) -> None:
-    if os.path.isdir(path):
-        raise SourceUnreachable(f"{path} is a directory; name the media files in it.", cause="directory")
-    if not os.path.exists(path):
-        raise SourceUnreachable(f"{path} does not exist.", cause="missing")
-    if os.path.isfile(path) and os.path.getsize(path) == 0:
-        raise SourceUndecodable(f"{path} is empty.", cause="empty")
+def _check_file(name: str) -> None:
+    try:
+        about = Path(name.removeprefix("file://")).stat()
+    except (OSError, ValueError) as error:
+        if isinstance(error, PermissionError):
+            raise SourceUnreachable(f"{name} may not be read.", cause="permission") from error
+        raise SourceUnreachable(f"{name} does not exist.", cause="missing") from error
+    if stat.S_ISDIR(about.st_mode):
+        raise SourceUnreachable(f"{name} is a directory; name the media files in it.", cause="directory")
+    if stat.S_ISREG(about.st_mode) and not about.st_size:
+        raise SourceUndecodable(f"{name} is empty.", cause="empty")
 
 
 def _strerror(error: BaseException) -> str:

@@ -43,9 +43,9 @@ def _view(plane: Any, size: int, columns: int = 0) -> Plane:
     stride = plane.line_size
     if stride <= 0:  # stored bottom up: rare, and not addressable as one buffer
         raise ValueError("picture is stored bottom up")
-    flat = np.frombuffer(plane, np.uint8 if size == 1 else np.uint16)
+    flat: Plane = np.frombuffer(plane, np.uint8) if size == 1 else np.frombuffer(plane, np.uint16)
     step = stride // size
-    rows: Plane = flat[: step * plane.height].reshape(plane.height, step)
+    rows = flat[: step * plane.height].reshape(plane.height, step)
     return rows[:, : columns or plane.width]
 
 

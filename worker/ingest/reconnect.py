@@ -44,7 +44,9 @@ class PersistentReading:
         failures = 0
         lost_s: float | None = None  # when media stopped, on the monotonic clock
         while True:
-            reading = self._reading = NativeReading(self._url, self._options, live=True, timeline=self._timeline)
+            reading = self._reading = NativeReading(
+                self._url, self._options, live=True, timeline=self._timeline
+            )
             arrived_s = self._clock.monotonic()
             error: IngestError
             try:

@@ -16,13 +16,18 @@ import av
 
 from detectors.events import Break, Damage, Event, Source
 from detectors.frame import Block, Frame
-from worker.ingest.decode import DAMAGED, TrackDecoder, tracks_of
+from worker.ingest.decode import DAMAGED, TrackDecoder, language_of, tracks_of
 from worker.ingest.hls.items import Segment
 from worker.ingest.reading import About
 from worker.ingest.timeline import NS, Timeline
 
 UNDECODABLE_AFTER = 2  # segments in a row without a picture or sample
-_OPTIONS = {"correct_ts_overflow": "0", "fpsprobesize": "0", "analyzeduration": "500000", "probesize": "500000"}
+_OPTIONS = {
+    "correct_ts_overflow": "0",
+    "fpsprobesize": "0",
+    "analyzeduration": "500000",
+    "probesize": "500000",
+}
 
 
 @dataclass(slots=True)
@@ -55,7 +60,9 @@ class SegmentDecoder:
         state = self._renditions.setdefault(segment.rendition, _Rendition())
         if segment.discontinuity and state.decoders:
             yield from self._discontinuity(state)
-        before = max(state.delivered_ns, *(d.end_ns for d in state.decoders.values()), 0) if state.decoders else 0
+        before = (
+            max(state.delivered_ns, *(d.end_ns for d in state.decoders.values()), 0) if state.decoders else 0
+        )
         first: int | None = None
         got = 0
         for event in self._demux(segment, state):
@@ -111,7 +118,7 @@ class SegmentDecoder:
             decoder = state.decoders.get((kind, number))
             if decoder is None:
                 decoder = TrackDecoder(f"{kind}:{self._counts[kind]}", kind, self._timeline, joined_live=True)
-                decoder.language = segment.language or stream.metadata.get("language")
+                decoder.language = segment.language or language_of(stream)
                 self._counts[kind] += 1
                 state.decoders[kind, number] = decoder
             yield from decoder.attach(stream, fresh=segment.discontinuity)
@@ -119,7 +126,9 @@ class SegmentDecoder:
             streams.append(stream)
         if not streams:
             return
-        starts = [s.start_time * s.time_base * NS for s in streams if s.start_time is not None and s.time_base]
+        starts = [
+            s.start_time * s.time_base * NS for s in streams if s.start_time is not None and s.time_base
+        ]
         if starts:
             self._timeline.start(int(min(starts)))
         try:

@@ -95,7 +95,9 @@ class Timeline:
     @property
     def reached_ns(self) -> int:
         """The end of the farthest track."""
-        return max((c.end_ns for c in self._clocks.values() if c.end_ns is not None), default=self._last_tick_ns)
+        return max(
+            (c.end_ns for c in self._clocks.values() if c.end_ns is not None), default=self._last_tick_ns
+        )
 
     def place(self, clock: TrackClock, raw_ns: int, duration_ns: int) -> Placed:
         """Where the sample with source time `raw_ns` lies."""

@@ -83,7 +83,9 @@ class Recorder:
             return
         self.defects.append(kept)
 
-    def report_defects(self, end_ns: int, family: Callable[[str], str], mode: Callable[[str], str]) -> list[Defect]:
+    def report_defects(
+        self, end_ns: int, family: Callable[[str], str], mode: Callable[[str], str]
+    ) -> list[Defect]:
         """The defects by time; what is open ends, for now, at `end_ns`."""
         return [
             describe(kept, end_ns, family(kept.edge.detector), mode(kept.edge.detector))
@@ -93,7 +95,9 @@ class Recorder:
     def report_measurements(self) -> list[MeasurementValue]:
         """The numbers that sum up the input."""
         return [
-            MeasurementValue(name=m.name, value=round(m.value, 4), unit=m.unit, track=m.track, channel=m.channel)
+            MeasurementValue(
+                name=m.name, value=round(m.value, 4), unit=m.unit, track=m.track, channel=m.channel
+            )
             for m in self.finals.values()
         ]
 
