@@ -56,6 +56,9 @@ class Origin:
         for channel, thread in zip(self.channels.values(), self._threads, strict=False):
             while channel.made < channel.spec.preroll and thread.is_alive():
                 self._stop.wait(0.01)
+            if channel.made < channel.spec.preroll:
+                self.close()
+                raise RuntimeError(f"Channel {channel.spec.name!r} ended before it began.")
 
     def __enter__(self) -> Origin:
         return self

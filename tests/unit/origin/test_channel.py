@@ -1,6 +1,7 @@
 """What a channel publishes is a valid live stream, and its truth is what its pictures and sound show."""
 
 import io
+import threading
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -235,3 +236,39 @@ def test_memory_is_bounded() -> None:
     window = recorded.channel.windows["picture"]
     assert window.size <= 6 * max(len(d) for d in recorded.data["picture"])
     assert len(window._inits) <= 7
+
+
+@pytest.mark.parametrize("speed", [1.0, 4.0])
+def test_segments_are_published_when_due_and_not_before(speed: float) -> None:
+    clock, stop = ManualClock(), threading.Event()
+    published: list[float] = []
+
+    class Watched(Channel):
+        def step(self, stop: threading.Event | None = None) -> None:
+            super().step(stop)
+            published.append(clock.monotonic())
+
+    class Ends(ManualClock):
+        """Stops the channel after ten seconds, as nobody else would."""
+
+        def sleep(self, seconds: float) -> None:
+            clock.advance(seconds)
+            if clock.monotonic() > 10:
+                stop.set()
+
+        def monotonic(self) -> float:
+            return clock.monotonic()
+
+    channel = Watched(ChannelSpec("t", speed=speed, preroll=3, width=160, height=90), Schedule(), Ends())
+    channel.run(stop)
+    assert published[:3] == [0.0, 0.0, 0.0]
+    due = [(number + 1 - 3) * 2 / speed for number in range(3, len(published))]
+    assert published[3:] == pytest.approx(due, abs=0.1001)
+    assert all(at >= earliest - 1e-9 for at, earliest in zip(published[3:], due, strict=True))
+    assert len(published) == 3 + int(10 * speed / 2)
+
+
+def test_a_clock_that_jumps_back_is_written_as_it_is() -> None:
+    recorded = Recorded(3, [Fault(KINDS["clock_jump"], 4.0, 4.0, draw=0.5)])
+    begins = [times(recorded.file("picture", n, n + 1), "video")[0] / 90_000 for n in range(3)]
+    assert begins == pytest.approx([3600, 3602, 3599])
