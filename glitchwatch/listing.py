@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 from rich.console import Console
 from rich.table import Table
 
 from detectors.catalogue import load
-from glitchwatch.catalogue_docs import catalogue
+from glitchwatch.catalogue_docs import catalogue_json
 from glitchwatch.render.files import write_text
 
 
@@ -16,7 +14,7 @@ def list_detectors(console: Console, json_path: str | None) -> None:
     """Print every detector with its parameters, or write the catalogue as JSON."""
     found = load()
     if json_path is not None:
-        write_text(json_path, json.dumps(catalogue(found), indent=2, ensure_ascii=False) + "\n")
+        write_text(json_path, catalogue_json(found))
         return
     table = Table(show_lines=False, header_style="bold")
     for heading in ("detector", "family", "defect", "parameters"):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from http.cookiejar import CookieJar
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from contracts.clock import Clock, SystemClock
 from contracts.errors import IngestError, SourceForbidden, SourceStalled, SourceUndecodable, SourceUnreachable
@@ -89,11 +89,11 @@ class HlsClient:
         resume: Checkpoint | None = None,
         give_up_s: float | None = None,
     ) -> None:
-        self._url = url
+        self._url = unquote(url[7:]) if url.startswith("file://") else url
         self._options = options or IngestOptions()
         self._clock = clock or SystemClock()
         self._rng = rng or random.Random()
-        self._access = Access(url, allow, allow_address)
+        self._access = Access(self._url, allow, allow_address)
         self._resume = resume or Checkpoint()
         self._give_up_s = give_up_s
         self._stop = threading.Event()

@@ -18,6 +18,7 @@ from worker.ingest.hls.playlist import NS, Entry, MediaPlaylist
 
 REMEMBERED = 512
 FALLEN_TWICE = 2  # an old copy in one cache of several must not look like a restart
+BELIEVED_NS = 10 * NS  # dates that lead farther away are about something else
 DAY_NS = 24 * 3600 * NS
 
 Surprise = Literal["expired", "fell_behind", "sequence_reset", "sequence_jump"]
@@ -40,6 +41,7 @@ class Start:
     date: datetime | None = None
     behind_ns: int = 0  # how far before the end of its playlist
     live: bool = False
+    anchor: tuple[datetime, int] | None = None  # date and media time of its latest dated entry
 
 
 @dataclass(slots=True)
@@ -110,7 +112,8 @@ class Tracker:
             entry.discontinuity or self.owed or (skipped and entry.discontinuity_sequence != self.clock)
         )
         self.owed = new_clock and lost
-        at_ns, self.end_ns = self.end_ns, self.end_ns + entry.duration_ns
+        at_ns = self._anchored(entry)
+        self.end_ns = at_ns + entry.duration_ns
         self.next, self.clock = entry.sequence + 1, entry.discontinuity_sequence
         self._date = entry.program_date_time
         return at_ns, new_clock, Mark(entry.sequence, entry.discontinuity_sequence, self.end_ns)
@@ -138,6 +141,19 @@ class Tracker:
         if date is not None and self.start.date is not None:
             return round((date - self.start.date).total_seconds() * NS)
         return self.start.behind_ns - sum(e.duration_ns for e in entries[index:])
+
+    def _anchored(self, entry: Entry) -> int:
+        """The entry's media time. Durations are rounded, so others than the leading rendition follow its dates."""
+        date, anchor = entry.program_date_time, self.start.anchor
+        if date is None:
+            return self.end_ns
+        if self.leads:
+            self.start.anchor = (date, self.end_ns)
+            return self.end_ns
+        if anchor is None:
+            return self.end_ns
+        dated_ns = anchor[1] + round((date - anchor[0]).total_seconds() * NS)
+        return dated_ns if abs(dated_ns - self.end_ns) < BELIEVED_NS else self.end_ns
 
     def _tail(self, entries: Sequence[Entry], playlist: MediaPlaylist) -> Sequence[Entry]:
         """The last entries that hold `start_targets` target durations (RFC 8216, 6.3.3)."""

@@ -1,0 +1,242 @@
+"""Freeze: the same picture again and again while time goes on.
+
+Measures  `picture_change`, 8-bit code values: mean absolute difference to the picture before, highest of each second.
+          `frozen_share`, ratio: share of the raster's 9 x 16 tiles that stand still (the defect's peak).
+Defect    `freeze`, error: whatever moved before stopped at once and has stood still for `min_seconds`; dated at
+          the first repeated picture. Movement that goes on along the border (ticker, clock, logo) does not hide
+          it. Warning instead, after `still_seconds`, when the picture came to rest in a way that programmes do:
+          by a cut or a fade to a still, or without movement before.
+Blind to  A freeze that begins within half a second after a cut, or in a picture in which nothing moved: it counts
+          as a still until `still_seconds`. No new pictures at all is `picture_missing`.
+Source    FFmpeg's freezedetect and EBU QC practice for 2 s and 0.001 of the range; the telling of stills from
+          freezes by how movement ends is our own.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from contracts.findings import DefectEdge, Finding, Measurement, Severity
+from detectors.detector import Detector, Params, Scope
+from detectors.events import Break
+from detectors.frame import PictureView
+from detectors.hold import Hold
+from detectors.picture_features import LUMA_CHANGE, LUMA_SMALL, TILE_COLUMNS, TILE_ROWS, Small, difference
+
+Mask = npt.NDArray[np.bool_]  # (TILE_ROWS, TILE_COLUMNS)
+
+ACTIVITY_NS = 120_000_000  # time constant of a tile's activity: what moved until the very end
+RIPPLE_NS = 250_000_000  # a coder's refresh may ripple a frozen picture for so long
+RIPPLE_MEAN, RIPPLE_TILE = 5.0, 24.0  # and by so much, 8-bit code values
+HISTORY_NS = 700_000_000  # pictures remembered, to see how movement ended
+HISTORY_STEP_NS = 60_000_000
+LOOK_BACK_NS = 400_000_000
+LEAST_PAST = 5  # pictures; slower streams than about 8 a second show stills only
+CUT_CODES = 2.5  # a change this large, and CUT_FACTOR times the usual one, is a cut
+CUT_FACTOR = 4.0
+CUT_NS = 300_000_000  # this soon after a cut, movement may be the coder settling
+FADE_CORRELATION = 0.8  # pictures of a fade differ from its end by the same pattern, ever weaker
+FADE_CODES = 4.0  # and by at least so much, on average, at the beginning of the look back
+FADE_RATIO = 4.0  # and by so much more then than in the end
+MOVED_SHARE = 0.5  # of the time constant, for a tile to count as moving
+
+
+def _border() -> Mask:
+    """Where tickers, clocks and logos are: two rows above, three below, three columns left and right."""
+    mask = np.ones((TILE_ROWS, TILE_COLUMNS), np.bool_)
+    mask[2:-3, 3:-3] = False
+    return mask
+
+
+BORDER = _border()
+
+
+class FreezeParams(Params):
+    """What counts as the same picture, and for how long."""
+
+    max_change: float = Field(
+        default=0.6, ge=0, le=16, description="mean absolute difference of a still tile, 8-bit code values"
+    )
+    min_frozen_share: float = Field(
+        default=0.6, ge=0, le=1, description="ratio of tiles that must stand still, the whole middle among them, 0..1"
+    )
+    min_moving_share: float = Field(
+        default=0.04, ge=0, le=1, description="ratio of tiles that must have moved until they stopped, 0..1"
+    )
+    min_seconds: float = Field(default=2.0, ge=0.2, le=3600, description="seconds of media time")
+    still_seconds: float = Field(
+        default=60.0, ge=0.2, le=86_400, description="seconds after which even a still counts, as a warning"
+    )
+
+
+@dataclass(slots=True)
+class _Past:
+    at_ns: int
+    picture: Small
+    change: float
+
+
+@dataclass(slots=True)
+class _Rest:
+    """A picture that has come to rest."""
+
+    since_ns: int
+    picture: Small
+    watched: Mask  # the tiles that must stay still
+    still: bool  # it came to rest as programmes do
+    rippled_ns: int = -1  # since when it has not been quite the same, or -1
+
+
+class Freeze(Detector[FreezeParams]):
+    """See the module's docstring."""
+
+    id = "freeze"
+    scope = Scope.VIDEO
+    needs = (LUMA_CHANGE, LUMA_SMALL)
+    suppressed_by = ("black", "solid_color", "picture_missing")
+    Params = FreezeParams
+
+    def __init__(self, params: FreezeParams, track: str | None) -> None:
+        super().__init__(params, track)
+        self._hold = self._make_hold(params.min_seconds, Severity.ERROR)
+        self._still_hold = self._make_hold(params.still_seconds, Severity.WARNING)
+        self._activity = np.zeros((TILE_ROWS, TILE_COLUMNS), np.float32)
+        self._past: deque[_Past] = deque()
+        self._rest: _Rest | None = None
+        self._second, self._most = -1, 0.0
+
+    def _make_hold(self, length_s: float, severity: Severity) -> Hold:
+        return Hold(
+            self,
+            value="frozen_share",
+            unit="ratio",
+            threshold=self.params.min_frozen_share,
+            open_ns=round(length_s * 1e9),
+            severity=severity,
+        )
+
+    def picture(self, view: PictureView) -> Iterator[Finding]:
+        """Compare with the picture before, and with the one that came to rest."""
+        small, change = view[LUMA_SMALL], view[LUMA_CHANGE]
+        if change is None:
+            yield from self._move(view.at_ns)
+            self._forget()
+            self._past.append(_Past(view.at_ns, small, 0.0))
+            return
+        yield from self._measure(view.at_ns, change.mean)
+        still = change.tiles <= self.params.max_change
+        if self._rest is None:
+            self._rest = self._come_to_rest(view, small, still)
+        elif not self._still_there(self._rest, view, small, still):
+            yield from self._move(self._rest.rippled_ns)
+        if self._rest is not None:
+            yield from self._update(view, self._rest, float(still.mean()))
+        self._remember(view, small, change.mean, still)
+
+    def broke(self, event: Break) -> Iterator[Finding]:
+        """Another clock: pictures before and after say nothing about each other."""
+        if event.kind in ("jump", "signalled"):
+            yield from self._move(event.at_ns)
+            self._forget()
+
+    def _come_to_rest(self, view: PictureView, small: Small, still: Mask) -> _Rest | None:
+        stopped = (self._activity > MOVED_SHARE) & still
+        if float(stopped.mean()) < self.params.min_moving_share:
+            if still.all():
+                return _Rest(view.at_ns, small, np.ones_like(still), still=True)
+            return None
+        if float(still.mean()) < self.params.min_frozen_share or (~still & ~BORDER).any():
+            return None
+        return _Rest(view.at_ns, small, still, still=self._ended_as_programmes_do(view, small))
+
+    def _ended_as_programmes_do(self, view: PictureView, small: Small) -> bool:
+        """Whether the picture came to rest by a cut or a fade (or we have not seen how)."""
+        if len(self._past) < LEAST_PAST or view.at_ns - self._past[0].at_ns < LOOK_BACK_NS:
+            return True
+        changes = [p.change for p in self._past]
+        latest_changes = [p.change for p in self._past if view.at_ns - p.at_ns <= CUT_NS]
+        if max(latest_changes, default=0.0) > max(CUT_CODES, CUT_FACTOR * float(np.median(changes))):
+            return True
+        earlier, latest = self._past[0].picture, self._last_moving(small)
+        if latest is None or earlier.shape != small.shape:
+            return True
+        return _fades(earlier, latest, small)
+
+    def _last_moving(self, small: Small) -> Small | None:
+        """The youngest picture that still differs from the frozen one."""
+        for past in reversed(self._past):
+            changed = difference(small, past.picture)
+            if changed is None:
+                return None
+            if changed.tiles.max() > self.params.max_change:
+                return past.picture
+        return None
+
+    def _still_there(self, rest: _Rest, view: PictureView, small: Small, still: Mask) -> bool:
+        """Whether the frozen picture is still shown; a coder's refresh may ripple it for a moment."""
+        if still[rest.watched].all():
+            if rest.rippled_ns >= 0:
+                rest.rippled_ns, rest.picture = -1, small
+            return True
+        drift = difference(small, rest.picture)
+        if rest.rippled_ns < 0:
+            rest.rippled_ns = view.at_ns
+        if drift is None or drift.tiles[rest.watched].max() > RIPPLE_TILE:
+            return False
+        if float(drift.tiles[rest.watched].mean()) > RIPPLE_MEAN:
+            return False
+        return view.at_ns - rest.rippled_ns < RIPPLE_NS
+
+    def _update(self, view: PictureView, rest: _Rest, share: float) -> Iterator[DefectEdge]:
+        hold = self._still_hold if rest.still else self._hold
+        yield from hold.update(rest.since_ns, True, share, end_ns=view.end_ns)
+
+    def _move(self, at_ns: int) -> Iterator[DefectEdge]:
+        self._rest = None
+        yield from self._hold.update(at_ns, False, 0.0)
+        yield from self._still_hold.update(at_ns, False, 0.0)
+
+    def _remember(self, view: PictureView, small: Small, mean: float, still: Mask) -> None:
+        step = np.float32(1.0 - np.exp(-(view.end_ns - view.at_ns) / ACTIVITY_NS))
+        if self._rest is None:
+            self._activity += step * (~still - self._activity)
+            past = self._past
+            if past and view.at_ns - past[-1].at_ns < HISTORY_STEP_NS:
+                past[-1].change = max(past[-1].change, mean)
+                return
+            past.append(_Past(view.at_ns, small, mean))
+            while len(past) > 1 and view.at_ns - past[1].at_ns >= HISTORY_NS:
+                past.popleft()
+
+    def _forget(self) -> None:
+        self._past.clear()
+        self._activity[:] = 0
+
+    def _measure(self, at_ns: int, mean: float) -> Iterator[Measurement]:
+        self._most = max(self._most, mean)
+        second = at_ns // 1_000_000_000
+        if second != self._second:
+            self._second = second
+            yield Measurement("picture_change", self._most, "code values", at_ns, self.track)
+            self._most = 0.0
+
+
+def _fades(earlier: Small, latest: Small, end: Small) -> bool:
+    """Whether the way from `earlier` over `latest` to `end` is that of a fade: one pattern that grows weaker."""
+    one = cv2.subtract(earlier, end, dtype=cv2.CV_32F)
+    two = cv2.subtract(latest, end, dtype=cv2.CV_32F)
+    far, near = cv2.norm(one, cv2.NORM_L1), cv2.norm(two, cv2.NORM_L1)
+    if far < FADE_CODES * end.size or far < FADE_RATIO * near:
+        return False
+    alike = float(one.ravel() @ two.ravel())
+    return alike > FADE_CORRELATION * cv2.norm(one) * cv2.norm(two)
+
+
+DETECTOR = Freeze
