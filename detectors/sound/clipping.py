@@ -7,13 +7,13 @@ Measures  flat_top_pile        ratio: samples in the fullest bin around the ceil
           flat_top_runs        a second: runs of 3 or more equal samples at the extreme, steeply entered.
           All once a second, of the worst channel.
 Defect    clipping             `flat_top_score` at 1 or more in windows of 1 s that follow each other: the runs reach
-          `min_runs`, or pile and squareness both reach their limits. The ceiling may lie anywhere above `min_dbfs`:
+          `min_runs`, or pile and squareness both reach their limits (0.6 of them where more than 16 % of the
+          samples lie near the ceiling, against 3 to 14 % in natural sound, and it is no tone). The ceiling may lie anywhere above `min_dbfs`:
           sound clipped upstream and turned down since is clipped. Pile and squareness survive lossy coding, which
           rings on flat tops and leaves no run. Dated to 100 ms.
 Blind to  fewer than some 30 clipped tops a second after lossy coding, a limiter's round tops, clipping
-          that was filtered afterwards (telephone bands). Square waves and synthetic sound with more than 90 % of its
-          time, or edges far too steep, at the ceiling are taken for intended. Overload of
-          dense music by less than 6 dB.
+          that was filtered afterwards (telephone bands). Square waves and other synthetic sound that is hardly
+          ever near zero, or has edges far too steep, is taken for intended. Overload of dense music by less than 6 dB.
 Source    EBU QC 0005B (runs of equal samples at the extreme); the histogram's pile at the ceiling after lossy coding
           follows the idea of amplitude-histogram detectors of clipping; limits from footage coded in AAC at 128 kb/s.
 """
@@ -37,7 +37,10 @@ from detectors.sound_features import LEVELS, SAMPLES
 SECOND = 1_000_000_000
 WINDOW_BLOCKS, HOP_BLOCKS, KEPT_BLOCKS = 10, 5, 15
 LEAST_TOPS = 30  # a window; fewer say nothing about their shape
-SYNTHETIC_SQUARENESS, SYNTHETIC_SHARE = 15.0, 0.9
+SYNTHETIC_SQUARENESS = 15.0
+LEAST_LOW_SHARE = 0.02  # of the samples below 0.4 of the 98th percentile; square waves are hardly ever there
+COARSE = 0.01  # of the 98th percentile: steps that would fill every other bin of the histogram
+DENSE_SHARE, DENSE_SPREAD, DENSE_LIMITS = 0.16, 1.07, 0.6
 BINS, CEILING_BIN = 20, 16  # the 98th percentile of the absolute values is the upper edge of bin 15
 
 
@@ -49,7 +52,7 @@ class ClippingParams(Params):
     min_runs: int = Field(default=8, ge=1, le=10000, description="number of runs at the extreme a second")
     min_dbfs: float = Field(default=-26.0, ge=-60, le=0, description="dBFS of the ceiling; lower ones are not judged")
     min_windows: int = Field(
-        default=2, ge=1, le=20, description="number of windows (1 s long, every 0.5 s) in a row"
+        default=3, ge=1, le=20, description="number of windows (1 s long, every 0.5 s) in a row"
     )
     bridge_seconds: float = Field(default=1.5, ge=0, le=60, description="seconds without, within one defect")
 
@@ -62,12 +65,21 @@ class Tops:
     pile: float = 0.0
     squareness: float = 0.0
     runs: float = 0.0
+    share: float = 0.0  # of the samples above four fifths of the 98th percentile
+    spread: float = 0.0  # the 99.9th percentile against the 98th
+
+
+def smallest_step(x: npt.NDArray[np.float32]) -> float:
+    """The smallest difference between neighbours around the highest sample: what the sound was quantised to."""
+    top = int(np.abs(x).argmax())
+    steps = np.abs(np.diff(x[max(0, top - 2000) : top + 2000]))
+    return float(steps[steps > 0].min()) if steps.any() else 1.0
 
 
 def exact_runs(x: npt.NDArray[np.float32]) -> tuple[int, float]:
     """How many steeply entered runs of 3 or more equal samples touch an extreme of either polarity, and its height.
 
-    A quantised sound of low resolution has flat tops too, entered by one or two of its smallest steps.
+    A quantised sound of low resolution has flat tops too, entered by a few of its smallest steps.
     """
     best, height = 0, 0.0
     for top in (float(x.max()), float(x.min())):
@@ -76,16 +88,13 @@ def exact_runs(x: npt.NDArray[np.float32]) -> tuple[int, float]:
             continue
         cuts = np.flatnonzero(np.diff(at) > 1) + 1
         first, last = at[np.r_[0, cuts]], at[np.r_[cuts - 1, len(at) - 1]]
-        long = (last - first >= 2) & (first > 0) & (last < len(x) - 1)
+        long = (last - first >= 2) & (first > 1) & (last < len(x) - 2)
         first, last = first[long], last[long]
         if not len(first):
             continue
-        slope = np.abs(top - x[first - 1]) + np.abs(top - x[last + 1])
-        near = np.abs(np.diff(x[max(0, int(first[0]) - 2000) : int(first[0]) + 2000]))
-        smallest = float(near[near > 0].min()) if (near > 0).any() else 1.0
-        count = int(((slope > 12 * smallest) & (slope > 0.004 * abs(top))).sum())
-        if count > best:
-            best, height = count, abs(top)
+        slope = np.abs(top - x[first - 2]) + np.abs(top - x[last + 2])
+        count = int(((slope > 12 * smallest_step(x)) & (slope > 0.004 * abs(top))).sum())
+        best, height = max((best, height), (count, abs(top)))
     return best, height
 
 
@@ -93,8 +102,9 @@ def tops(x: npt.NDArray[np.float32]) -> Tops:
     """The shape of the extremes of `x` (samples of one channel, about 1 s)."""
     size = np.abs(x)
     every = size[::3]
-    place = int(len(every) * 0.98)
-    high = float(np.partition(every, place)[place])
+    place, rare = int(len(every) * 0.98), int(len(every) * 0.999)
+    parted = np.partition(every, (place, rare))
+    high, highest = float(parted[place]), float(parted[rare])
     runs, top = exact_runs(x)
     if high <= 0.0:
         return Tops(top, runs=runs)
@@ -102,20 +112,23 @@ def tops(x: npt.NDArray[np.float32]) -> Tops:
     up = size > level
     entries = np.flatnonzero(up[1:] & ~up[:-1])
     within = size[up]
-    if len(entries) < LEAST_TOPS or len(within) > SYNTHETIC_SHARE * len(x):
+    share = len(within) / len(x)
+    if float((every < 0.4 * high).mean()) < LEAST_LOW_SHARE:
+        return Tops(top or high)
+    if len(entries) < LEAST_TOPS or smallest_step(x) > COARSE * high:
         return Tops(top or high, runs=runs)
     slope = float((size[entries + 1] - size[entries]).mean())
     height = 1.5 * float(within.mean() - level)  # a parabola is two thirds of its height on average
     squareness = slope * (len(within) / len(entries)) / (4.0 * height)
+    if squareness > SYNTHETIC_SQUARENESS:
+        return Tops(top or high)
     counts = np.bincount(
         np.minimum(every * np.float32(CEILING_BIN / high), BINS).astype(np.intp), minlength=BINS + 1
     )
     fullest = 13 + int(counts[13:19].argmax())
     emptiest = int(counts[8:fullest].min())
     ceiling = top if runs else (fullest + 0.5) * high / CEILING_BIN
-    if squareness > SYNTHETIC_SQUARENESS:
-        return Tops(ceiling)
-    return Tops(ceiling, float(counts[fullest]) / max(1, emptiest), squareness, runs)
+    return Tops(ceiling, float(counts[fullest]) / max(1, emptiest), squareness, runs, share, highest / high)
 
 
 class Clipping(Detector[ClippingParams]):
@@ -193,8 +206,12 @@ class Clipping(Detector[ClippingParams]):
         """1 where the limits are reached: by the runs, or by pile and squareness together."""
         if found.ceiling < self._floor:
             return 0.0
-        shape = min(found.pile / self.params.min_pile, found.squareness / self.params.min_squareness)
-        return max(found.runs / self.params.min_runs, shape)
+        pile, squareness = found.pile / self.params.min_pile, found.squareness / self.params.min_squareness
+        score = max(found.runs / self.params.min_runs, min(pile, squareness))
+        if found.spread >= DENSE_SPREAD:
+            # Dense sound, smeared: nothing natural spends so much time up there, and a tone does not spread.
+            score = max(score, min(pile / DENSE_LIMITS, squareness / DENSE_LIMITS, found.share / DENSE_SHARE))
+        return score
 
     def _span(self, row: int, ceiling: float) -> tuple[int, int]:
         """(begin, end) in media ns of the kept blocks that have more samples at the ceiling than below it."""

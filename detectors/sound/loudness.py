@@ -31,12 +31,12 @@ from detectors.detector import Detector, Params, Scope
 from detectors.events import Break
 from detectors.frame import SoundView
 from detectors.hold import Hold
-from detectors.sound._r128 import LEAST_LUFS, STEPS, Meter, lufs
+from detectors.sound._r128 import LEAST_LUFS, MOMENTARY_STEPS, STEPS, Meter, lufs
 from detectors.sound_features import K_WEIGHTED, STEP_NS
 
 SECOND = 1_000_000_000
 PAST_STEPS, NOW_STEPS, LEAST_PAST_STEPS = 2000, 300, 400
-DROP_STEPS, RETURN_STEPS, SIDE_STEPS = 400, 150, 100
+DROP_STEPS, RETURN_STEPS, SIDE_STEPS = 400, 100, 100
 EVERY_BLOCKS = 5  # the past is looked at twice a second
 QUIET_LUFS = -60.0  # below, it is silence and another detector's
 HEARD_LUFS = -50.0
@@ -175,13 +175,17 @@ class Loudness(Detector[LoudnessParams]):
         """A jump or drop, where all sound since a step supports it."""
         up = hold is self._up
         least = self.params.jump_lu if up else self.params.drop_lu
-        begun = self._step(steps, length + SIDE_STEPS, up=up, least_db=least / 2)
+        begun = self._step(steps, length + SIDE_STEPS, reference, up=up)
         if begun is None or begun < length - SIDE_STEPS // 2 or self._off.is_open:
             return
         now = lufs(float(steps[-begun + STEPS :].mean()))
         change = now - reference if up else reference - now
         if change < least or now <= QUIET_LUFS:
             return
+        sums = np.concatenate([[0.0], np.cumsum(steps[-begun:])])
+        usual = lufs(float(np.median(sums[MOMENTARY_STEPS:] - sums[:-MOMENTARY_STEPS])) / MOMENTARY_STEPS)
+        if (usual - reference if up else reference - usual) < least / 2:
+            return  # a bang, or one loud word
         self._reference, self._settles_ns = reference, at_ns + round(self.params.settle_seconds * SECOND)
         kind = "jump" if up else "drop"
         detail = f"{kind} from {reference:.1f} to {now:.1f} LUFS"
@@ -191,37 +195,43 @@ class Loudness(Detector[LoudnessParams]):
         """A jump or drop is open: has the level returned, or been there for so long that it is the stream's own?"""
         up = self._up.is_open
         hold = self._up if up else self._down
-        now = lufs(float(steps[-RETURN_STEPS:].mean()))
-        excess = now - self._reference if up else self._reference - now
         half = (self.params.jump_lu if up else self.params.drop_lu) / 2
-        if excess < half or (not up and now <= QUIET_LUFS):
-            ended = self._step(steps, RETURN_STEPS + 2 * SIDE_STEPS, up=not up, least_db=0.0)
-            at = at_ns - RETURN_STEPS * STEP_NS if ended is None else at_ns - ended * STEP_NS
-            opened = hold.since_ns or 0
-            yield from hold.update(max(at, opened), False, excess, end_ns=at_ns)
+        parts = [lufs(float(part.mean())) for part in np.split(steps[-RETURN_STEPS:], 2)]
+        excess = [now - self._reference if up else self._reference - now for now in parts]
+        if max(excess) < half or (not up and max(parts) <= QUIET_LUFS):
+            ended = self._step(steps, RETURN_STEPS + SIDE_STEPS, self._reference, up=not up, opened_up=up)
+            at = at_ns - (RETURN_STEPS if ended is None else ended) * STEP_NS
+            yield from hold.update(max(at, hold.since_ns or 0), False, excess[-1], end_ns=at_ns)
         elif at_ns >= self._settles_ns:
-            yield from hold.update(at_ns, False, excess, end_ns=at_ns)
+            yield from hold.update(at_ns, False, excess[-1], end_ns=at_ns)
             self._past.clear()
         else:
-            yield from hold.update(at_ns, True, excess)
+            yield from hold.update(at_ns, True, min(excess))
 
-    @staticmethod
     def _step(
-        steps: npt.NDArray[np.float64], reach: int, *, up: bool, least_db: float
+        self,
+        steps: npt.NDArray[np.float64],
+        reach: int,
+        reference: float,
+        *,
+        up: bool,
+        opened_up: bool | None = None,
     ) -> int | None:
-        """Where in the last `reach` steps the level changed most, counted in steps from the end; None below `least_db`.
+        """Where in the last `reach` steps the level changed most, counted in steps from the end; None without a step.
 
-        The mean levels in dB of the second before and the second after are compared; the floor moves as much as the
-        peaks do when a gain changes.
+        The mean levels of the second before and the second after are compared. Levels are held between the
+        reference and the limit of a jump or drop, so that pauses weigh no more than ordinary sound.
         """
+        p = self.params
+        upwards = up if opened_up is None else opened_up
+        low, high = (reference, reference + p.jump_lu) if upwards else (reference - p.drop_lu, reference)
         part = steps[-(reach + SIDE_STEPS) :]
-        levels = 10 * np.log10(part + 1e-7) * (1 if up else -1)
+        levels = np.clip(10 * np.log10(part + 1e-12) - 0.691, low, high) * (1 if up else -1)
         sums = np.concatenate([[0.0], np.cumsum(levels)])
-        places = np.arange(SIDE_STEPS, len(part) - SIDE_STEPS // 2)
-        sides = np.minimum(SIDE_STEPS, len(part) - places)
-        rise = (sums[places + sides] - sums[places]) / sides - (sums[places] - sums[places - SIDE_STEPS]) / SIDE_STEPS
+        places = np.arange(SIDE_STEPS, len(part) - SIDE_STEPS + 1)
+        rise = (sums[places + SIDE_STEPS] - 2 * sums[places] + sums[places - SIDE_STEPS]) / SIDE_STEPS
         best = int(rise.argmax())
-        return len(part) - int(places[best]) if rise[best] >= least_db else None
+        return len(part) - int(places[best]) if rise[best] >= (high - low) / 4 else None
 
     def _judge_target(self, at_ns: int) -> Iterator[Finding]:
         target = self.params.target_lufs

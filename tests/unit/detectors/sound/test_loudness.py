@@ -1,0 +1,116 @@
+"""Loudness: jumps, drops, targets, and the meter's values in the report."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from contracts.findings import DefectEdge, Measurement, Severity
+from detectors.events import Break
+from detectors.sound.loudness import DETECTOR, Loudness, LoudnessParams
+from tests.injection import Fault, Level, Moment, Sound
+from tests.run import edges, findings, measured
+from tests.sounds import RATE_HZ, SECOND, TRACK, amplitude, blocks, join, music, noise, nothing, speech, tone
+
+
+def _blasting(samples: Sound, moment: Moment) -> Sound:
+    """Far louder than before the junction: at least by so many dB, and at least to the level of a loud advertisement."""
+    more, least = {Level.JUST: (9.0, -14.0), Level.PLAIN: (14.0, -9.0), Level.GROSS: (18.0, -7.0)}[moment.level]
+    now = 20 * np.log10(max(1e-5, float(np.sqrt(np.mean(samples**2)))))
+    gained = samples * amplitude(max(more, least - now))
+    # A soft limiter keeps it within full scale, as an advertisement's is.
+    return np.asarray(0.95 * np.tanh(gained / 0.95), np.float32)
+
+
+FAULT = Fault("loudness", (5.0, 12.0), sound=_blasting)
+
+
+def loudness(**params: Any) -> Loudness:
+    return DETECTOR(LoudnessParams(**params), "audio:0")
+
+
+def test_golden_a_jump_at_a_junction() -> None:
+    sound = join(speech(8.35, -26), music(6.0, -10, seed=3), speech(6.0, -26, seed=4))
+    found = [f for f in findings(loudness(), blocks(sound)) if isinstance(f, DefectEdge)]
+    assert [f.edge.value for f in found] == ["opened", "closed"]
+    assert [f.at_ns / SECOND for f in found] == pytest.approx([8.35, 14.35], abs=0.1)
+    assert found[0].severity is Severity.WARNING
+    assert found[0].peak.name == "loudness_jump"
+    assert found[0].peak.value > 10
+    assert str(found[0].detail).startswith("jump from")
+
+
+def test_golden_a_drop_that_is_not_silence() -> None:
+    sound = join(music(8.0, -20), music(8.0, -46, seed=1), music(6.0, -20, seed=2))
+    found = [f for f in findings(loudness(), blocks(sound)) if isinstance(f, DefectEdge)]
+    assert [f.at_ns / SECOND for f in found] == pytest.approx([8.0, 16.0], abs=0.15)
+    assert str(found[0].detail).startswith("drop from")
+
+
+@pytest.mark.parametrize("level", [-6.0, -14.0, -23.0, -35.0, -48.0])
+def test_the_level_itself_is_no_defect(level: float) -> None:
+    assert edges(loudness(), blocks(speech(15, level))) == []
+
+
+def test_quiet_dialogue_after_loud_music_is_programme() -> None:
+    assert edges(loudness(), blocks(join(music(10, -14), speech(15, -32), music(6, -16, seed=1)))) == []
+
+
+def test_a_crescendo_is_programme() -> None:
+    sound = music(20, -10) * np.geomspace(0.02, 1.0, 20 * RATE_HZ, dtype=np.float32)
+    assert edges(loudness(), blocks(sound)) == []
+
+
+def test_silence_is_not_a_drop() -> None:
+    assert edges(loudness(), blocks(join(music(8), nothing(6), music(6)))) == []
+
+
+def test_a_short_bang_is_programme() -> None:
+    assert edges(loudness(), blocks(join(speech(8), noise(1.0, -6), speech(8, seed=1)))) == []
+
+
+def test_a_new_level_is_the_streams_own_after_a_while() -> None:
+    sound = join(noise(8, -32), noise(20, -9, seed=1))
+    found = edges(loudness(settle_seconds=10), blocks(sound))
+    assert [e for e, _ in found] == ["opened", "closed"]
+    assert found[1][1] == pytest.approx(21.0, abs=0.6)
+
+
+def test_a_target_is_checked_only_where_it_is_set() -> None:
+    sound = blocks(tone(40, -16))
+    assert edges(loudness(), sound) == []
+    assert edges(loudness(target_lufs=-16.0), blocks(tone(40, -16))) == []
+    found = [f for f in findings(loudness(target_lufs=-23.0), blocks(tone(40, -16))) if isinstance(f, DefectEdge)]
+    assert [f.edge.value for f in found] == ["opened"]
+    assert found[0].peak.value == pytest.approx(7.0, abs=0.1)
+    assert found[0].detail == "integrated -16.0 LUFS, target -23.0"
+
+
+def test_a_gap_voids_the_past() -> None:
+    before, after = blocks(speech(8, -30)), blocks(music(8, -9), at_ns=20 * SECOND)
+    after[0].joins = False
+    gap = Break(20 * SECOND, TRACK, "gap", 12 * SECOND)
+    assert edges(loudness(), [*before, gap, *after]) == []
+
+
+def test_the_report_gets_four_numbers() -> None:
+    finals = {
+        f.name: (f.value, f.unit)
+        for f in findings(loudness(), blocks(tone(20, -23)))
+        if isinstance(f, Measurement) and f.final
+    }
+    assert finals == {
+        "loudness_integrated": (pytest.approx(-23, abs=0.1), "LUFS"),
+        "loudness_range": (pytest.approx(0, abs=0.1), "LU"),
+        "loudness_short_term_max": (pytest.approx(-23, abs=0.1), "LUFS"),
+        "loudness_momentary_max": (pytest.approx(-23, abs=0.1), "LUFS"),
+    }
+
+
+def test_digital_silence_has_no_loudness() -> None:
+    assert [f for f in findings(loudness(), blocks(nothing(5))) if isinstance(f, Measurement) and f.final] == []
+
+
+def test_it_measures_once_a_second() -> None:
+    assert len(measured(loudness(), blocks(speech(10)), "loudness_momentary")) == 10
+    assert len(measured(loudness(), blocks(speech(10)), "loudness_short_term")) == 8

@@ -1,0 +1,87 @@
+"""True peak: what lies between the samples."""
+
+import numpy as np
+import pytest
+
+from contracts.findings import DefectEdge, Measurement, Severity
+from detectors.sound.true_peak import DETECTOR, TruePeak, TruePeakParams
+from tests.injection import Fault, Level, Moment, Sound
+from tests.run import edges, findings, measured
+from tests.sounds import amplitude, blocks, join, music, speech, tone
+
+
+def _too_hot(samples: Sound, moment: Moment) -> Sound:
+    """A maximiser that lifts every 0.3 s to the same peak and beyond full scale, and cuts what exceeds it.
+
+    Samples above full scale pass from one floating-point stage to the next; a lossy encoder that brings them back
+    below it leaves corners whose coded waveform overshoots by as much.
+    """
+    drive, reach = {Level.JUST: (3.0, 1.8), Level.PLAIN: (16.0, 3.0), Level.GROSS: (22.0, 5.0)}[moment.level]
+    size = max(1, round(0.01 * moment.rate_hz))
+    cuts = np.arange(0, samples.shape[1], size)
+    peaks = np.maximum.reduceat(np.abs(samples).max(axis=0), cuts)
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(peaks, 30, mode="edge"), 31).max(axis=1)
+    smooth = np.lib.stride_tricks.sliding_window_view(around, 31).mean(axis=1)
+    smooth = np.maximum(smooth, max(1e-4, 0.03 * float(peaks.max())))
+    gain = np.interp(np.arange(samples.shape[1]), cuts + size / 2, 1.0 / smooth)
+    top = amplitude(reach)
+    return np.asarray(np.clip(samples * gain * (top * amplitude(drive)), -top, top), np.float32)
+
+
+FAULT = Fault("true_peak", (4.0, 10.0), sound=_too_hot)
+
+
+def true_peak(**params: float) -> TruePeak:
+    return DETECTOR(TruePeakParams(**params), "audio:0")
+
+
+def test_golden_between_the_samples() -> None:
+    # A quarter of the sampling rate, at 45 degrees: no sample comes nearer than 3 dB to the peak.
+    hot = tone(2.0, 2.5, hz=12_000, phase_degrees=45)
+    assert np.abs(hot).max() < 1.0
+    found = findings(true_peak(), blocks(join(speech(3), hot, speech(6))))
+    edge = [f for f in found if isinstance(f, DefectEdge)]
+    assert [(f.edge.value, f.severity, f.at_ns / 1e9) for f in edge] == [
+        ("opened", Severity.WARNING, 3.0),
+        ("closed", Severity.WARNING, 5.1),  # the last sample's ringing
+    ]
+    (highest,) = [f for f in found if isinstance(f, Measurement) and f.final]
+    assert (highest.name, highest.unit) == ("true_peak_max", "dBTP")
+    assert highest.value == pytest.approx(2.5, abs=0.7)
+
+
+def test_above_the_limit_for_deliverables_is_a_property() -> None:
+    found = findings(true_peak(), blocks(join(speech(2), tone(1, -0.5), speech(2))))
+    assert [f.severity for f in found if isinstance(f, DefectEdge)] == [Severity.INFO]
+
+
+def test_below_the_limit_nothing_is_said() -> None:
+    assert edges(true_peak(), blocks(join(music(3), tone(3, -1.1)))) == []
+
+
+def test_a_profile_may_ask_for_an_alarm_at_the_limit() -> None:
+    found = findings(true_peak(alarm_dbtp=-1.0), blocks(join(speech(2), tone(1, -0.5))))
+    assert Severity.WARNING in [f.severity for f in found if isinstance(f, DefectEdge)]
+
+
+def test_peaks_that_follow_one_another_are_one_episode() -> None:
+    again = join(tone(0.1, 3.0), speech(2.0))
+    assert [e for e, _ in edges(true_peak(), blocks(join(*[again] * 3, speech(4))))] == ["opened", "closed"]
+
+
+def test_an_alarm_ends_the_episode_of_lesser_peaks() -> None:
+    sound = join(tone(1, -0.5), tone(1, 3.0), speech(4))
+    found = [f for f in findings(true_peak(), blocks(sound)) if isinstance(f, DefectEdge)]
+    assert [(f.edge.value, f.severity.value) for f in found] == [
+        ("opened", "info"),
+        ("closed", "info"),
+        ("opened", "warning"),
+        ("closed", "warning"),
+    ]
+
+
+@pytest.mark.parametrize("dbfs", [-40.0, -6.0, -0.2])
+def test_the_maximum_is_exact_at_any_level(dbfs: float) -> None:
+    sound = tone(2, dbfs, hz=11_900, phase_degrees=30)
+    (highest,) = measured(true_peak(), blocks(sound), "true_peak_max")
+    assert highest == pytest.approx(dbfs, abs=0.3)
