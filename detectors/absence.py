@@ -45,13 +45,17 @@ class AbsenceDetector(Detector[AbsenceParams]):
         )
         self._begin_ns: int | None = None
         self._end_ns: int | None = None
-        self._longest_ns = 0
+        self._longest_ns = self._step_ns = 0
 
     def seen(self, at_ns: int, end_ns: int) -> Iterator[Finding]:
         """A sample of the track arrived."""
-        if self._begin_ns is not None and not self._hold.is_open:
+        if self._begin_ns is not None:
             step = at_ns - self._begin_ns
-            self._longest_ns = max(step, self._longest_ns * 31 // 32)
+            usual = (
+                min(step, self._step_ns) if self._hold.is_open else step
+            )  # two long steps in a row are a cadence
+            self._longest_ns = max(usual, self._longest_ns * 31 // 32)
+            self._step_ns = step
         if self._hold.is_open:
             yield from self._hold.update(at_ns, False, 0.0)
         self._begin_ns, self._end_ns = at_ns, end_ns

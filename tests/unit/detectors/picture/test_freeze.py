@@ -1,0 +1,189 @@
+"""Freeze: movement that stops at once; stills that programmes show are not one."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pytest
+
+from contracts.findings import DefectEdge, Edge, Severity
+from detectors.events import Break
+from detectors.frame import Frame
+from detectors.picture.freeze import DETECTOR, Freeze
+from tests.injection import Fault, Level, Moment, Picture
+from tests.patterns import (
+    BLACK,
+    FPS,
+    SECOND,
+    TRACK,
+    broken,
+    copied,
+    flat,
+    frame,
+    frames,
+    grain,
+    logo,
+    mixed,
+    pan,
+    panning,
+    ticker,
+    titled,
+    written,
+)
+from tests.run import findings
+
+
+def _held(picture: Picture, moment: Moment) -> Picture:
+    """The first picture of the fault again and again; under light grain or a moving ticker when plain."""
+    held: Picture = moment.memory.setdefault("held", copied(picture))
+    if moment.level is not Level.PLAIN:
+        return copied(held)
+    if moment.memory.setdefault("ticker", bool(moment.rng.integers(2))):
+        return ticker(held, moment.index)
+    return grain(held, moment.rng, 0.4)
+
+
+def _held_shortly(picture: Picture, moment: Moment) -> Picture:
+    """`_held`, but when it is just visible every third second moves."""
+    if moment.level is Level.JUST and moment.index % round(3.2 * moment.fps) >= 2.4 * moment.fps:
+        moment.memory.pop("held", None)
+        return picture
+    return _held(picture, moment)
+
+
+FAULT = Fault("freeze", (3.0, 12.0), picture=_held_shortly)
+
+
+def freeze() -> Freeze:
+    return DETECTOR(DETECTOR.Params(), TRACK)
+
+
+def judged(stream: Iterable[Frame | Break]) -> list[DefectEdge]:
+    """Opened and closed edges at `warning` and above."""
+    found = [f for f in findings(freeze(), stream) if isinstance(f, DefectEdge)]
+    return [f for f in found if f.edge is not Edge.UPDATED and f.severity.rank >= Severity.WARNING.rank]
+
+
+def spans(stream: Iterable[Frame | Break]) -> list[tuple[str, float]]:
+    return [(f.edge.value, f.at_ns / SECOND) for f in judged(stream)]
+
+
+def test_golden_dated_to_the_first_repeated_picture() -> None:
+    found = judged(broken(_held, panning(10), 77, 177))
+    assert [f.edge.value for f in found] == ["opened", "closed"]
+    # Picture 77 is shown in its turn; 78 is the first that repeats it.
+    assert [f.at_ns / SECOND for f in found] == pytest.approx([78 / FPS, 177 / FPS], abs=1.01 / FPS)
+    assert {f.severity for f in found} == {Severity.ERROR}
+    assert found[0].certain_at_ns - found[0].at_ns <= 3 * SECOND
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_under_grain_or_a_moving_ticker_it_is_found(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    moment = Moment(Level.PLAIN, rng, float(FPS), 48_000)
+    shown = panning(4)
+    for _ in range(150):
+        shown.append(_held(pan(100), moment))
+        moment.index += 1
+    said = spans(frames([*shown, *panning(2, first=140)]))
+    assert [e for e, _ in said] == ["opened", "closed"]
+    assert [at for _, at in said] == pytest.approx([4.0, 10.0], abs=0.1)
+
+
+def test_a_running_ticker_over_programme_hides_no_freeze() -> None:
+    moving = [ticker(p, i) for i, p in enumerate(panning(4))]
+    stuck = [ticker(pan(100), 100 + i) for i in range(125)]
+    said = spans(frames([*moving, *stuck, *(ticker(pan(101 + i), 225 + i) for i in range(50))]))
+    assert [e for e, _ in said] == ["opened", "closed"]
+    assert [at for _, at in said] == pytest.approx([4.0, 9.0], abs=0.1)
+
+
+def test_a_periodic_ripple_of_the_coder_is_one_defect() -> None:
+    held = pan(100)
+    rng = np.random.default_rng(2)
+    refreshed = [grain(held, rng, 2.0) for _ in range(6)]  # each key picture is coded a little differently
+    stuck = [refreshed[i // 25] for i in range(150)]
+    said = spans(frames([*panning(4), *stuck, *panning(2, first=101)]))
+    assert [e for e, _ in said] == ["opened", "closed"]
+    assert [at for _, at in said] == pytest.approx([4.0, 10.0], abs=0.1)
+
+
+def test_too_short_to_matter() -> None:
+    assert spans(broken(_held, panning(8), 100, 145)) == []
+
+
+def test_two_freezes_are_two_defects() -> None:
+    once = broken(_held, panning(14), 75, 150)
+    again = broken(_held, panning(14), 225, 300)
+    both = [*once[:200], *again[200:]]
+    assert [e for e, _ in spans(both)] == ["opened", "closed", "opened", "closed"]
+
+
+def test_it_stays_open_when_the_stream_ends_frozen() -> None:
+    assert [e for e, _ in spans(broken(_held, panning(10), 100, 250))] == ["opened"]
+
+
+def test_a_title_card_after_a_cut_is_programme() -> None:
+    assert spans(frames([*panning(4), *[titled()] * 250, *panning(4, seed=8)])) == []
+
+
+def test_a_title_card_after_a_dissolve_is_programme() -> None:
+    dissolve = [mixed(p, titled(), (i + 1) / 26) for i, p in enumerate(panning(1, first=100))]
+    back = [mixed(titled(), p, (i + 1) / 26) for i, p in enumerate(panning(1, seed=8))]
+    assert spans(frames([*panning(4), *dissolve, *[titled()] * 250, *back, *panning(3, seed=8)])) == []
+
+
+def test_a_fade_to_black_is_programme() -> None:
+    fade = [mixed(p, flat(BLACK), (i + 1) / 50) for i, p in enumerate(panning(2, first=100))]
+    assert spans(frames([*panning(4), *fade, *[flat(BLACK)] * 125])) == []
+
+
+def test_a_still_from_the_beginning_is_programme() -> None:
+    assert spans(frames([*[titled()] * 500])) == []
+
+
+def test_slides_that_cut_from_one_to_the_next_are_programme() -> None:
+    slides = [titled(f"SLIDE {n} OF TEN", 150 + 10 * n) for n in range(5)]
+    assert spans(frames(s for slide in slides for s in [slide] * 100)) == []
+
+
+def test_slow_slides_with_few_pictures_a_second_are_programme() -> None:
+    stream = [frame(titled(f"SLIDE {i}", 120 + 15 * i), i * 5 * SECOND, 5 * SECOND) for i in range(8)]
+    assert spans(stream) == []
+
+
+def test_a_still_photograph_under_a_slow_zoom_moves() -> None:
+    assert spans(frames(pan(i, step=1) for i in range(250))) == []
+
+
+def test_a_near_static_noisy_camera_is_programme() -> None:
+    rng = np.random.default_rng(4)
+    assert spans(frames(grain(pan(0), rng, 2.0) for _ in range(250))) == []
+
+
+def test_somebody_who_stops_to_think_before_a_still_background() -> None:
+    """Movement in one small place that ends and begins again: a talking head, a screen being typed on."""
+
+    def shown(index: int) -> Picture:
+        letters = min(index, 60) // 6 if index < 160 else 10 + (index - 160) // 6
+        return written(titled(), "abcdefghijklmnopqrstuvwxyz"[:letters], (60, 240))
+
+    said = judged(frames(shown(i) for i in range(300)))
+    assert [f for f in said if f.severity.rank >= Severity.ERROR.rank] == []
+
+
+def test_only_a_logo_stands_still() -> None:
+    assert spans(frames(logo(p) for p in panning(8))) == []
+
+
+def test_animation_on_threes_is_programme() -> None:
+    assert spans(frames(pan(3 * (i // 3)) for i in range(250))) == []
+
+
+def test_a_new_clock_does_not_join_what_lies_on_either_side() -> None:
+    first, second = frames([*panning(4), *[pan(100)] * 40]), frames([pan(100)] * 40, start_s=5.6)
+    assert spans([*first, Break(round(5.6 * SECOND), TRACK, "signalled"), *second]) == []
+
+
+def test_a_change_of_raster_is_no_freeze() -> None:
+    small = [flat(90, size=(160, 90)) for _ in range(30)]
+    assert spans(frames([*panning(3), *small, *panning(3)])) == []
