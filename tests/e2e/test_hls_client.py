@@ -558,6 +558,7 @@ def test_a_playlist_in_a_file_is_read_with_the_files_beside_it(tmp_path: Path) -
     items = collect(client(str(path)))
     assert payloads(items) == ["f0", "f1", "f2"]
     assert [f.cause for f in lost(items)] == ["forbidden", "missing"]
+    assert payloads(collect(client(path.as_uri()))) == ["f0", "f1", "f2"]
     with pytest.raises(SourceUnreachable, match="no such file"):
         collect(client(str(tmp_path / "none.m3u8")))
 

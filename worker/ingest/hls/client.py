@@ -145,7 +145,7 @@ class HlsClient:
                     return
                 else:
                     yield None
-                yield from self._sight.repeat()
+                yield from self._sight.due(self._joiner.lanes[1:])
                 self._give_up()
         finally:
             self.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from contracts.clock import Clock
 from detectors.events import Source
@@ -18,6 +18,7 @@ MAX_SEGMENTS = 3
 MAX_BYTES = 64 * 1024 * 1024
 MAX_STEPS = 256
 REPEAT_S = 1.0
+PATIENCE = 0.25  # of the time that a lane alone was silent before it counted as blind
 
 
 @dataclass(eq=False, slots=True)
@@ -138,8 +139,18 @@ def _size(step: Step) -> int:
 
 
 @dataclass(slots=True)
+class _Heard:
+    """A lane's trouble, and from when on it is told for that lane alone."""
+
+    track: str | None
+    trouble: Trouble
+    patience_s: float
+    from_s: float
+
+
+@dataclass(slots=True)
 class _Dark:
-    """One running blindness."""
+    """One running blindness as it is told."""
 
     trouble: Trouble
     stop_ns: int
@@ -150,31 +161,44 @@ class _Dark:
 class Sight:
     """Turns the lanes' troubles into Source events: at their beginning, each second, and at their end.
 
-    A trouble's event is dated where media stopped plus the wall time since. When each of several lanes is blind
-    there is one more, without a track, for the input as a whole.
+    They are dated where media stopped plus the wall time since. When all lanes are blind that is told once,
+    without a track; a lane alone is told a little later, since the others often follow at once.
     """
 
     def __init__(self, clock: Clock, position_ns: Callable[[], int]) -> None:
         self._clock, self._position_ns = clock, position_ns
-        self._troubles: dict[str, tuple[str | None, Trouble]] = {}
+        self._heard: dict[str, _Heard] = {}
         self._dark: dict[str | None, _Dark] = {}
 
     def learn(self, lane: Lane, trouble: Trouble, lanes: list[Lane]) -> list[Source]:
         """`lane` became blind, is so for another reason, or sees again."""
-        if trouble.code is None:
-            self._troubles.pop(lane.name, None)
-        else:
-            self._troubles[lane.name] = (lane.track, trouble)
-        return self._settle(lanes)
-
-    def repeat(self) -> list[Source]:
-        """The events that are due now."""
         now_s = self._clock.monotonic()
-        events = []
-        for track, dark in self._dark.items():
-            if now_s >= dark.next_s:
-                dark.next_s = now_s + REPEAT_S
-                events.append(self._event(track, dark, now_s))
+        before = self._heard.pop(lane.name, None)
+        if trouble.code is not None:
+            patience_s = PATIENCE * (now_s - trouble.since_s)
+            if before is None:
+                before = _Heard(lane.track, trouble, patience_s, now_s + patience_s)
+            before.trouble = trouble
+            self._heard[lane.name] = before
+        return self.due(lanes)
+
+    def due(self, lanes: list[Lane]) -> list[Source]:
+        """The events that are due now, with these lanes taking part."""
+        now_s = self._clock.monotonic()
+        wanted = self._wanted(lanes, now_s)
+        events: list[Source] = []
+        for track, trouble in wanted.items():
+            dark = self._dark.get(track)
+            if dark is None:
+                dark = self._dark[track] = _Dark(trouble, self._position_ns(), trouble.since_s, now_s)
+                events.append(Source(dark.stop_ns, trouble.code, self.explain(trouble), track))
+            elif dark.trouble == trouble and now_s < dark.next_s:
+                continue
+            dark.trouble, dark.next_s = trouble, now_s + REPEAT_S
+            events.append(Source(self._at_ns(dark, now_s), trouble.code, self.explain(trouble), track))
+        for track in [t for t in self._dark if t not in wanted]:
+            dark = self._dark.pop(track)
+            events.append(Source(self._at_ns(dark, now_s), None, track=track))
         return events
 
     @property
@@ -188,32 +212,22 @@ class Sight:
         seconds = self._clock.monotonic() - trouble.since_s
         return f"{seconds:.0f} s {trouble.words}" if trouble.counted else trouble.words
 
-    def _settle(self, lanes: list[Lane]) -> list[Source]:
-        wanted = dict(self._troubles.values())
+    def _wanted(self, lanes: list[Lane], now_s: float) -> dict[str | None, Trouble]:
+        """What should be told: the input's blindness, or that of single lanes."""
+        whole = [h.trouble for h in self._heard.values() if h.track is None]
         running = [lane.name for lane in lanes if not lane.done or lane.steps]
-        if None not in wanted and running and all(name in self._troubles for name in running):
-            wanted[None] = max((t for _, t in self._troubles.values()), key=lambda t: t.since_s)
-        now_s = self._clock.monotonic()
-        events: list[Source] = []
-        for track, trouble in wanted.items():
-            dark = self._dark.get(track)
-            if dark is None:
-                dark = self._dark[track] = _Dark(trouble, self._position_ns(), trouble.since_s, now_s)
-                events.append(
-                    Source(dark.stop_ns, trouble.code, self.explain(trouble), track)  # where media stopped
-                )
-            elif dark.trouble == trouble:
-                continue
-            dark.trouble = trouble
-            dark.next_s = now_s + REPEAT_S
-            events.append(self._event(track, dark, now_s))
-        for track in [t for t in self._dark if t not in wanted]:
-            dark = self._dark.pop(track)
-            events.append(Source(self._at_ns(dark, now_s), None, track=track))
-        return events
+        if not whole and running and all(name in self._heard for name in running):
+            since_s = max(self._heard[name].trouble.since_s for name in running)
+            whole = [replace(self._heard[running[0]].trouble, since_s=since_s)]
+        if not whole and None in self._dark:  # the first lane sees again: give the others their time
+            for heard in self._heard.values():
+                heard.from_s = now_s + heard.patience_s
+        wanted: dict[str | None, Trouble] = {None: whole[-1]} if whole else {}
+        for heard in self._heard.values():
+            alone = not whole and now_s >= heard.from_s
+            if heard.track is not None and (alone or heard.track in self._dark):
+                wanted[heard.track] = heard.trouble
+        return wanted
 
     def _at_ns(self, dark: _Dark, now_s: float) -> int:
         return dark.stop_ns + max(0, round((now_s - dark.since_s) * NS))
-
-    def _event(self, track: str | None, dark: _Dark, now_s: float) -> Source:
-        return Source(self._at_ns(dark, now_s), dark.trouble.code, self.explain(dark.trouble), track)

@@ -92,27 +92,50 @@ def test_blindness_is_dated_from_where_media_stopped_and_repeated_each_second() 
         (62 * NS, "source_stalled", None),
     ]
     assert first[0].reason == "12 s without a new segment"
-    assert sight.repeat() == []
+    assert sight.due([lane]) == []
     clock.advance(1)
-    assert [e.at_ns for e in sight.repeat()] == [63 * NS]
+    assert [e.at_ns for e in sight.due([lane])] == [63 * NS]
     changed = sight.learn(lane, Trouble("source_unreachable", "without media; dns", 112.5), [lane])
     assert [(e.at_ns, e.blind) for e in changed] == [(63 * NS, "source_unreachable")]
     clock.advance(2)
     assert [(e.at_ns, e.blind) for e in sight.learn(lane, Trouble(None), [lane])] == [(65 * NS, None)]
-    assert sight.repeat() == []
+    assert sight.due([lane]) == []
     assert sight.total is None
 
 
-def test_with_all_lanes_blind_the_input_is() -> None:
+def test_a_lane_alone_is_told_a_little_later() -> None:
     clock = ManualClock()
-    sight, a, b = Sight(clock, lambda: 0), Lane("a", "a"), Lane("b", "b")
-    lanes = [a, b]
-    assert {e.track for e in sight.learn(b, Trouble("source_stalled"), lanes)} == {"b"}
-    assert {e.track for e in sight.learn(a, Trouble("source_stalled"), lanes)} == {"a", None}
-    assert sight.total is not None
-    over = sight.learn(a, Trouble(None), lanes)
-    assert {(e.track, e.blind) for e in over} == {("a", None), (None, None)}
+    sight, lanes = Sight(clock, lambda: 0), [Lane("a", "a"), Lane("b", "b")]
+    clock.advance(12)
+    assert sight.learn(lanes[1], Trouble("source_stalled", since_s=0.0), lanes) == []
+    clock.advance(2.9)
+    assert sight.due(lanes) == []
+    clock.advance(0.2)
+    assert {e.track for e in sight.due(lanes)} == {"b"}
+    over = sight.learn(lanes[1], Trouble(None), lanes)
+    assert [(e.track, e.blind) for e in over] == [("b", None)]
     assert sight.total is None
+
+
+def test_with_all_lanes_blind_the_input_is_and_that_is_told_once() -> None:
+    clock = ManualClock()
+    sight, lanes = Sight(clock, lambda: 0), [Lane("a", "a"), Lane("b", "b")]
+    clock.advance(12)
+    assert sight.learn(lanes[1], Trouble("source_stalled", "sound", 0.0), lanes) == []
+    clock.advance(1)
+    both = sight.learn(lanes[0], Trouble("source_stalled", "picture", 0.5), lanes)
+    assert {e.track for e in both} == {None}
+    assert [e.at_ns for e in both] == [0, 12_500_000_000]
+    assert "picture" in both[0].reason
+    assert sight.total is not None
+    clock.advance(20)
+    assert {e.track for e in sight.due(lanes)} == {None}
+    over = sight.learn(lanes[0], Trouble(None), lanes)
+    assert [(e.track, e.blind) for e in over] == [(None, None)]
+    clock.advance(1)
+    assert sight.due(lanes) == []
+    clock.advance(10)
+    assert {e.track for e in sight.due(lanes)} == {"b"}
 
 
 @pytest.mark.parametrize(

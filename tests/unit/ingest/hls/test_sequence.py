@@ -155,6 +155,17 @@ def test_sound_begins_where_the_picture_did() -> None:
     assert take(undated, playlist(range(70, 76)), 0) == ["s73", "s74", "s75"]
 
 
+def test_sound_whose_durations_are_rounded_keeps_to_the_pictures_dates() -> None:
+    start = Start()
+    picture, sound = Noted(3, start), Noted(3, start, leads=False)
+    for first in range(10, 400, 3):
+        take(picture, playlist(range(first, first + 6), dated=True), first * 4.0)
+        listed = playlist(range(first, first + 6), dated=True)
+        short = tuple(replace(e, duration_ns=e.duration_ns - NS // 50) for e in listed.entries)
+        take(sound, replace(listed, entries=short), first * 4.0)
+    assert abs(sound.end_ns - picture.end_ns) < NS // 10
+
+
 def test_resuming_goes_on_behind_the_mark() -> None:
     tracker = Noted(3)
     tracker.resume(Mark(12, 0, 99 * NS))
