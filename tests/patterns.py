@@ -26,7 +26,9 @@ BLACK, WHITE, NEUTRAL = 16, 235, 128
 Gray = npt.NDArray[np.uint8]  # (height, width), 8-bit code values
 
 
-def flat(luma: int, blue: int = NEUTRAL, red: int = NEUTRAL, size: tuple[int, int] = (WIDTH, HEIGHT)) -> Picture:
+def flat(
+    luma: int, blue: int = NEUTRAL, red: int = NEUTRAL, size: tuple[int, int] = (WIDTH, HEIGHT)
+) -> Picture:
     """One colour all over."""
     width, height = size
     half = ((height + 1) // 2, (width + 1) // 2)

@@ -139,7 +139,9 @@ def test_grey_white_and_title_cards_are_not_black(picture: Picture) -> None:
     assert edges(black(), frames([picture] * 60)) == []
 
 
-@pytest.mark.parametrize(("depth", "full_range", "code"), [(10, False, 64), (10, True, 0), (8, True, 0), (12, False, 256)])
+@pytest.mark.parametrize(
+    ("depth", "full_range", "code"), [(10, False, 64), (10, True, 0), (8, True, 0), (12, False, 256)]
+)
 def test_depth_and_range_are_the_streams(depth: int, full_range: bool, code: int) -> None:
     dtype = np.uint8 if depth == 8 else np.uint16
 
