@@ -59,6 +59,7 @@ def demo_schedule(seed: int, spec: ChannelSpec, last_s: float | None) -> Schedul
             first_s=_FIRST_S + 3.0 * lane,
             gap_s=_GAP_S,
             longest_s=_LONGEST_S,
+            programme=spec.programme(),
         )
         for lane, kinds in enumerate((PICTURE_KINDS, SOUND_KINDS))
     ]

@@ -45,6 +45,10 @@ class ChannelSpec:
     listed: int = 6
     kept: int = 12
 
+    def programme(self) -> MovingPicture:
+        """The picture before anything is broken."""
+        return MovingPicture(self.seed, width=self.width, height=self.height, fps=self.fps)
+
 
 class Channel:
     """Makes and publishes one channel's segments in order, in a thread of its own or step by step.
@@ -56,7 +60,7 @@ class Channel:
         self.spec, self._schedule, self._clock = spec, schedule, clock
         self.epoch: datetime = clock.now() - timedelta(seconds=spec.preroll * spec.segment_s / spec.speed)
         self._started = clock.monotonic()
-        self._programme = MovingPicture(spec.seed, width=spec.width, height=spec.height, fps=spec.fps)
+        self._programme = spec.programme()
         self._sound = ProgrammeSound(spec.seed, rate_hz=spec.rate_hz)
         self._sound_encoder = SoundEncoder(spec.rate_hz)
         self._small = False

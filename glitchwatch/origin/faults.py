@@ -93,6 +93,7 @@ def _kind(
     )
 
 
+_MOVING_S = 1.2
 _BURST_S, _BURST_EVERY_S = 0.12, 0.8
 _LOST = "picture_missing sound_missing timestamp_drift playlist_stale segment_slow freeze"
 _P, _S, _T, _G, _O = Layer.PICTURE, Layer.SOUND, Layer.STREAM, Layer.SEGMENT, Layer.ORIGIN
@@ -136,10 +137,12 @@ def draw(
     first_s: float,
     gap_s: tuple[float, float] = (8.0, 12.0),
     longest_s: float = 12.0,
+    programme: MovingPicture | None = None,
 ) -> Iterator[Fault]:
     """Faults without end, in order, `gap_s` apart; every kind comes once before any comes again.
 
-    Faults of pictures and sound begin and end on a picture, the others on a segment.
+    Faults of pictures and sound begin and end on a picture, the others on a segment. With its `programme`, a
+    freeze begins at least a second after a cut: before that it is an ordinary still to every viewer.
     """
     rng = np.random.default_rng((seed, 20))
     at = first_s
@@ -149,7 +152,10 @@ def draw(
             low, high = kind.lengths_s or (segment_s, segment_s)
             length = rng.uniform(low, max(low, min(high, longest_s)))
             if kind.layer in (Layer.PICTURE, Layer.SOUND):
-                start = round(at * fps) / fps
+                first = round(at * fps)
+                if programme is not None and kind.name == "freeze":
+                    first = programme.settled(first, _MOVING_S)
+                start = first / fps
                 end = start + round(length * fps) / fps
             else:
                 start = -(-at // segment_s) * segment_s

@@ -69,6 +69,11 @@ class MovingPicture:
             guess += 1
         return guess
 
+    def settled(self, index: int, seconds: float) -> int:
+        """The first picture from `index` on whose scene has lasted that long."""
+        earliest = self.cut(self.scene_of(index)) + round(seconds * self.fps)
+        return index if index >= earliest else self.settled(earliest, seconds)
+
     def __call__(self, index: int) -> Picture:
         """Picture `index` as three fresh planes."""
         scene = self._scene(self.scene_of(index))

@@ -45,9 +45,19 @@ def run_soak(
     spec = ChannelSpec(CHANNEL, seed=seed, muxed=muxed, listed=8, kept=16)
     if muxed:  # time stamps of 33 bits run over on the way
         spec = replace(spec, clock_start_s=WRAP / VIDEO_HZ - _WRAP_AFTER_S)
-    faults = draw(seed, kinds, fps=spec.fps, segment_s=spec.segment_s, first_s=_FIRST_S, gap_s=_GAP_S)
+    faults = draw(
+        seed,
+        kinds,
+        fps=spec.fps,
+        segment_s=spec.segment_s,
+        first_s=_FIRST_S,
+        gap_s=_GAP_S,
+        programme=spec.programme(),
+    )
     with Origin([(spec, Schedule(faults, remember=20_000))], clock=clock) as origin:
-        console.print(f"seed {seed}, {minutes:g} minutes of {origin.url(CHANNEL)}", highlight=False)
+        console.print(
+            f"seed {seed}, {minutes:g} minutes of {origin.url(CHANNEL)}", highlight=False, soft_wrap=True
+        )
         session = Session(origin, CHANNEL, for_s=minutes * 60, clock=clock, remember=20_000)
         try:
             return _follow(session, console, clock, minutes * 60)
@@ -65,7 +75,9 @@ def _follow(session: Session, console: Console, clock: Clock, seconds: float) ->
             if isinstance(event, Said) and event.edge == "opened" and _unexplained(session, event):
                 at = f"{event.reported.start:%H:%M:%S.%f}"[:-4]
                 detail = event.entry.get("detail") or event.entry.get("peak")
-                console.print(f"unexplained {event.reported.defect} at {at}: {detail}", highlight=False)
+                console.print(
+                    f"unexplained {event.reported.defect} at {at}: {detail}", highlight=False, soft_wrap=True
+                )
         elapsed = clock.monotonic() - begin
         now = (session.memory_kb(), session.descriptors())
         if now[0] is not None and elapsed <= seconds:
@@ -75,7 +87,9 @@ def _follow(session: Session, console: Console, clock: Clock, seconds: float) ->
         if last[0] is not None and elapsed // 60 > minute:
             minute = int(elapsed // 60)
             console.print(
-                f"{minute} min: {last[0] / 1024:.1f} MB, {session.verdict().summary()}", highlight=False
+                f"{minute} min: {last[0] / 1024:.1f} MB, {session.verdict().summary()}",
+                highlight=False,
+                soft_wrap=True,
             )
     return _conclude(session, console, settled, last)
 
@@ -91,7 +105,12 @@ def _conclude(
     last: tuple[int | None, int | None],
 ) -> int:
     if session.report is None:
-        console.print(f"the watch ended without a report\n{session.errors()}", highlight=False, markup=False)
+        console.print(
+            f"the watch ended without a report\n{session.errors()}",
+            highlight=False,
+            soft_wrap=True,
+            markup=False,
+        )
         return 3
     verdict = session.verdict()
     execution = session.report.get("execution", {})
@@ -100,18 +119,22 @@ def _conclude(
     missed = Counter(truth.name for truth in verdict.missed)
     for name in KINDS:
         if found[name] + missed[name]:
-            console.print(f"  {name:<18} {found[name]} of {found[name] + missed[name]}", highlight=False)
+            console.print(
+                f"  {name:<18} {found[name]} of {found[name] + missed[name]}", highlight=False, soft_wrap=True
+            )
     away = sum(_away_s(pair.truth) for pair in verdict.found)
     console.print(
         f"unwatched {float(execution.get('blind_s') or 0.0):.1f} s (the origin was away or stalled for {away:.1f} s), "
         f"watched {float(execution.get('watched_s') or 0.0):.1f} s",
         highlight=False,
+        soft_wrap=True,
     )
     if settled[0] is not None and last[0] is not None:
         console.print(
             f"memory {settled[0] / 1024:.1f} MB -> {last[0] / 1024:.1f} MB "
             f"({(last[0] - settled[0]) / 1024:+.1f} MB), descriptors {settled[1]} -> {last[1]}",
             highlight=False,
+            soft_wrap=True,
         )
     return 0 if verdict.clean and verdict.found else 1
 

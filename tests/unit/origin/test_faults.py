@@ -97,3 +97,12 @@ def test_a_minute_of_the_demo_has_faults_early_of_both_kinds_and_none_at_the_end
     assert max(f.end_s for f in faults) <= 58.0
     assert faults[-1].start_s > 40.0
     assert demo_schedule(seed, spec, None).before(58.0)[: len(faults) - 2] == faults[:-2]
+
+
+def test_a_freeze_keeps_clear_of_cuts() -> None:
+    programme = ChannelSpec("demo", seed=12).programme()
+    for place in range(8, 60):
+        faults = draw(1, ["freeze"], fps=25, segment_s=2, first_s=place, programme=programme)
+        at = round(next(faults).start_s * 25)
+        assert at - programme.cut(programme.scene_of(at)) >= 30
+        assert 0 <= at - place * 25 < 60
