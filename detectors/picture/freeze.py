@@ -160,14 +160,22 @@ class Freeze(Detector[FreezeParams]):
         """Whether the picture came to rest by a cut or a fade (or we have not seen how)."""
         if len(self._past) < LEAST_PAST or view.at_ns - self._past[0].at_ns < LOOK_BACK_NS:
             return True
-        changes = [p.change for p in self._past]
-        latest_changes = [p.change for p in self._past if view.at_ns - p.at_ns <= CUT_NS]
-        if max(latest_changes, default=0.0) > max(CUT_CODES, CUT_FACTOR * float(np.median(changes))):
+        if self._cut_lately(view.at_ns):
             return True
         earlier, latest = self._past[0].picture, self._last_moving(small)
         if latest is None or earlier.shape != small.shape:
             return True
         return _fades(earlier, latest, small)
+
+    def _cut_lately(self, at_ns: int) -> bool:
+        """Whether one change of the last moments stands out from those before and after it."""
+        changes = [p.change for p in self._past]
+        first = next((n for n, p in enumerate(self._past) if at_ns - p.at_ns <= CUT_NS), len(changes) - 1)
+        spike = max(range(first, len(changes)), key=changes.__getitem__)
+        if changes[spike] <= max(CUT_CODES, CUT_FACTOR * float(np.median(changes))):
+            return False
+        after = changes[spike + 1 :]
+        return not after or float(np.median(after)) < 0.4 * changes[spike]
 
     def _last_moving(self, small: Small) -> Small | None:
         """The youngest picture that still differs from the frozen one."""

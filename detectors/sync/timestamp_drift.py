@@ -44,7 +44,7 @@ class TimestampDrift(Detector[TimestampDriftParams]):
 
     id = "timestamp_drift"
     scope = Scope.INPUT
-    suppressed_by = ("segment_missing",)
+    suppressed_by = ("segment_missing", "picture_missing", "sound_missing")
     Params = TimestampDriftParams
 
     def __init__(self, params: TimestampDriftParams, track: str | None) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import av
 
-from detectors.events import Break, Damage, Event, Source
+from detectors.events import Break, Damage, Event, Fetch, Source
 from detectors.frame import Block, Frame
 from worker.ingest.decode import DAMAGED, TrackDecoder, language_of, tracks_of
 from worker.ingest.hls.items import Segment
@@ -78,6 +78,20 @@ class SegmentDecoder:
         self._describe(segment, first)
         yield from self._judge(segment, state, got)
         yield from self._timeline.ticks()
+
+    def lost(self, rendition: str | None, event: Fetch) -> int:
+        """A segment that will never come: its media time counts as delivered. Returns where it should have begun."""
+        if rendition is None:
+            states = list(self._renditions.values())
+        else:
+            states = [self._renditions[rendition]] if rendition in self._renditions else []
+        at = event.at_ns
+        for state in states:
+            at = max(state.delivered_ns, *(d.end_ns for d in state.decoders.values()), 0)
+            state.delivered_ns = at + event.duration_ns
+            for decoder in state.decoders.values():
+                self._timeline.delivered(decoder.track, state.delivered_ns)
+        return at
 
     def flush(self) -> Iterator[Event]:
         """What the decoders still hold."""

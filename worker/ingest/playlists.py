@@ -1,0 +1,97 @@
+"""An HLS input: our client fetches, the segments are decoded here, and both speak on one timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from contracts.clock import Clock
+from contracts.errors import ConfigError
+from contracts.urls import redact
+from detectors.events import Event, Fetch
+from worker.ingest.hls.client import HlsClient
+from worker.ingest.hls.items import Checkpoint, Segment
+from worker.ingest.options import IngestOptions
+from worker.ingest.reading import About
+from worker.ingest.segments import SegmentDecoder
+from worker.ingest.timeline import Timeline
+
+GIVE_UP_FACTOR = 3.0  # a recording that stays away for so many read time-outs will not come
+
+
+class PlaylistReading:
+    """Reads an HLS playlist: a recording to its end, a live one until it is closed."""
+
+    def __init__(
+        self,
+        url: str,
+        options: IngestOptions,
+        clock: Clock,
+        *,
+        live: bool,
+        allow: Callable[[str], None] | None = None,
+        resume: dict[str, Any] | None = None,
+    ) -> None:
+        """`live`: outages are waited out for ever. `resume`: the checkpoint of an earlier reading."""
+        self.about = About(container="hls")
+        self._url, self._live = url, live
+        self._timeline = Timeline()
+        checkpoint = None
+        if resume:
+            checkpoint = Checkpoint.from_dict(resume["renditions"])
+            self._timeline.resume(int(resume["position_ns"]))
+        self._decoder = SegmentDecoder(self._timeline, self.about)
+        self._client = HlsClient(
+            url,
+            options,
+            clock=clock,
+            allow=allow,
+            position_ns=lambda: self._timeline.reached_ns,
+            resume=checkpoint,
+            give_up_s=None if live else GIVE_UP_FACTOR * options.read_timeout_s,
+        )
+
+    def checkpoint(self) -> dict[str, Any]:
+        """Where another process goes on: the segments handed over, and the media time after them."""
+        return {
+            "renditions": self._client.checkpoint().to_dict(),
+            "position_ns": self._timeline.reached_ns,
+        }
+
+    def close(self) -> None:
+        """End the client's threads."""
+        self._client.close()
+
+    def events(self) -> Iterator[Event | None]:
+        """Everything that happens; a live playlist where a recording was asked for is a ConfigError."""
+        with self._client as client:
+            for item in client:
+                if item is None:
+                    yield None
+                elif isinstance(item, Segment):
+                    if not self._live and client.live:
+                        raise ConfigError(
+                            f"{redact(self._url)} is live and has no end.",
+                            "Use `glitchwatch watch URL --for 60s`.",
+                        )
+                    yield from self._decoder.decode(item)
+                elif isinstance(item, Fetch):
+                    yield from self._fetched(item)
+                else:
+                    yield replace(item, track=self._track_of(item.track))
+        yield from self._decoder.flush()
+
+    def _fetched(self, event: Fetch) -> Iterator[Event]:
+        rendition = event.track
+        track = self._track_of(rendition)
+        if event.what == "segment" and event.given_up:
+            yield replace(event, track=track, at_ns=self._decoder.lost(rendition, event))
+            return
+        yield replace(event, track=track)
+
+    def _track_of(self, rendition: str | None) -> str | None:
+        """The track a rendition's faults are told on: its first; None when it is the input as a whole."""
+        if rendition is None:
+            return None
+        return next(iter(self._decoder.tracks(rendition)), None)
