@@ -100,6 +100,16 @@ def slow(seconds: float) -> Action:
     return act
 
 
+def cookie(value: str) -> Action:
+    """The right answer, with a cookie for the whole site."""
+
+    def act(handler: _Handler, body: bytes, kind: str) -> None:
+        handler.head(200, len(body), kind, {"Set-Cookie": f"{value}; Path=/"})
+        handler.wfile.write(body)
+
+    return act
+
+
 def token(value: Callable[[], str], code: int = 403) -> Action:
     """Answers those who come with `?token=` and the present value."""
 

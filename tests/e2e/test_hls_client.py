@@ -347,6 +347,31 @@ def test_the_masters_query_reaches_segments_when_asked_to(origin: HostileOrigin)
     assert payloads(collect(client(origin.url("/m.m3u8?token=t")))) == []
 
 
+def test_a_recordings_tokens_are_renewed_once_for_all_segments_that_follow(origin: HostileOrigin) -> None:
+    valid = ["one"]
+    for path in vod(origin, 8):
+        origin.always(path, hostile.token(lambda: valid[0], 401))
+    listed = origin.answer(hostile.Request("/vod.m3u8", "", {}))[1]
+    origin.put("/vod.m3u8", lambda: listed.replace(b".ts", b".ts?token=" + valid[0].encode()))
+
+    def during(items: list[Item]) -> None:
+        if len(segments(items)) == 1:
+            valid[0] = "two"
+
+    items = collect(client(origin.url("/vod.m3u8")), during=during)
+    assert payloads(items) == [f"s{i}" for i in range(8)]
+    assert sum(origin.asked(f"/s{i}.ts") for i in range(8)) == 8 + 1
+
+
+def test_cookies_of_the_master_reach_segments(origin: HostileOrigin) -> None:
+    vod(origin, 2)
+    origin.put(
+        "/m.m3u8", b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nvod.m3u8\n", always=hostile.cookie("pass=7")
+    )
+    collect(client(origin.url("/m.m3u8")))
+    assert [r.headers.get("cookie") for r in origin.requests if r.path != "/m.m3u8"] == ["pass=7"] * 3
+
+
 def test_headers_and_the_bearer_token_are_sent(origin: HostileOrigin) -> None:
     vod(origin, 1)
     options = replace(QUICK, headers={"X-Customer": "7"}, bearer="secret", user_agent="watch/1")

@@ -52,6 +52,7 @@ class Follower:
     _media_fault: Fetched | None = None
     _blind: tuple[BlindCode, str | None] | None = None
     _renew_from_s: float = float("-inf")
+    _moved_to: dict[int, Entry] = field(default_factory=dict)  # by media sequence, after a renewal
     _keys: KeyRing = field(init=False)
     _init: tuple[Map, bytes] | None = None
     _init_given: bytes | None = None
@@ -87,8 +88,9 @@ class Follower:
             entries, note = self.tracker.fresh(playlist, self.clock.monotonic(), held=held)
             if note is not None:
                 yield from self._tell(note)
+            self._moved_to = {}
             for entry in entries:
-                yield from self._entry(entry)
+                yield from self._entry(self._moved_to.get(entry.sequence, entry))
             if playlist.ended:
                 return
             yield from self._judge()
@@ -290,12 +292,14 @@ class Follower:
         return max(self._target_s, before / NS)
 
     def _moved(self, what: What, entry: Entry) -> Generator[Step, None, str | None]:
-        """The address of the same resource in the renewed playlist."""
+        """The address of the same resource in the renewed playlist, whose other addresses hold from now on, too."""
         playlist = yield from self._reload()
-        for listed in playlist.entries if playlist else ():
-            if listed.sequence == entry.sequence:
-                return listed.map.url if what == "init" and listed.map else listed.url
-        return None
+        if playlist is not None and (playlist.numbered or playlist.ended):
+            self._moved_to = {listed.sequence: listed for listed in playlist.entries}
+        now = self._moved_to.get(entry.sequence)
+        if now is None:
+            return None
+        return now.map.url if what == "init" and now.map else now.url
 
     def _judge(self) -> Steps:
         """Blind when no media came for longer than three target durations and the read time-out."""

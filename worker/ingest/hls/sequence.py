@@ -128,19 +128,20 @@ class Tracker:
             return chosen
         if playlist.ended or not self.start.live or not self.start.behind_ns:
             return chosen
-        at_ns = [self._placed(entries, index) for index in range(len(entries))]
-        first = next(
-            (i for i, e in enumerate(entries) if at_ns[i] + e.duration_ns // 2 > 0), len(entries) - 1
-        )
-        self.end_ns = at_ns[first]
-        return entries[first:]
+        left_ns = sum(e.duration_ns for e in entries)
+        for index, entry in enumerate(entries):
+            at_ns = self._placed(entry, left_ns)
+            left_ns -= entry.duration_ns
+            if at_ns + entry.duration_ns // 2 > 0 or index == len(entries) - 1:
+                self.end_ns = at_ns
+                return entries[index:]
+        return chosen
 
-    def _placed(self, entries: Sequence[Entry], index: int) -> int:
+    def _placed(self, entry: Entry, left_ns: int) -> int:
         """Where an entry lies against the leading rendition's start, by its date, else from the live edge."""
-        date = entries[index].program_date_time
-        if date is not None and self.start.date is not None:
-            return round((date - self.start.date).total_seconds() * NS)
-        return self.start.behind_ns - sum(e.duration_ns for e in entries[index:])
+        if entry.program_date_time is not None and self.start.date is not None:
+            return round((entry.program_date_time - self.start.date).total_seconds() * NS)
+        return self.start.behind_ns - left_ns
 
     def _anchored(self, entry: Entry) -> int:
         """The entry's media time. Durations are rounded, so others than the leading rendition follow its dates."""
