@@ -32,6 +32,7 @@ class TrackClock:
     end_ns: int | None = None  # timeline: where the next sample is due
     at_ns: int | None = None  # timeline: where the last sample began
     longest_ns: int = 0  # the longest ordinary step lately (a slide show's steps are long)
+    step_ns: int = 0  # the last step, ordinary or not
     delivered_ns: int | None = None  # all media before this has been handed over, samples or not
 
 
@@ -114,15 +115,21 @@ class Timeline:
                 at = self._jump(clock, raw_ns, delta, breaks)
                 delta = at - clock.end_ns
                 joins = False
+            step = at - clock.at_ns
             if delta > max(clock.tolerance_ns, 3 * clock.longest_ns):
                 breaks.append(Break(clock.end_ns, clock.track, "gap", delta))
                 joins = False
+                clock.longest_ns = max(
+                    min(step, clock.step_ns), clock.longest_ns
+                )  # two in a row are a cadence
+                clock.step_ns = step
             elif at <= clock.at_ns:
                 clock.raw_ns = raw_ns
                 breaks.append(Break(clock.end_ns, clock.track, "overlap", delta))
                 return Placed(at, keep=False, joins=True, breaks=breaks)
             elif joins:
-                clock.longest_ns = max(at - clock.at_ns, clock.longest_ns * 31 // 32)
+                clock.longest_ns = max(step, clock.longest_ns * 31 // 32)
+                clock.step_ns = step
         clock.raw_ns, clock.at_ns, clock.end_ns = raw_ns, at, at + duration_ns
         return Placed(at, keep=at + duration_ns > 0, joins=joins, breaks=breaks)
 

@@ -31,9 +31,9 @@ COLORS = (BLUE, GREEN, GREY, PURE_GREEN)
 
 
 def _filled(picture: Picture, moment: Moment) -> Picture:
-    color = moment.memory.setdefault("color", COLORS[int(moment.rng.integers(len(COLORS)))])
+    luma, blue, red = moment.memory.setdefault("color", COLORS[int(moment.rng.integers(len(COLORS)))])
     height, width = picture[0].shape
-    field = flat(*color, size=(width, height))
+    field = flat(luma, blue, red, (width, height))
     return grain(field, moment.rng, 0.8) if moment.level is Level.JUST else field
 
 
