@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -67,8 +68,12 @@ def speech(
     at = np.arange(count) / rate_hz
     pitch = 130 * 2 ** (0.25 * np.sin(2 * np.pi * 0.31 * at) + 0.1 * np.sin(2 * np.pi * 2.3 * at))
     angle = 2 * np.pi * np.cumsum(pitch) / rate_hz
-    voice = sum(np.sin(k * angle + 1.7 * k * k) / k for k in range(1, 25)) * envelope
-    hiss = np.diff(rng.normal(size=count + 1)) * envelope * (rng.random(count // 4000 + 1) < 0.2).repeat(4000)[:count]
+    voice = envelope * sum((np.sin(k * angle + 1.7 * k * k) / k for k in range(1, 25)), np.zeros(count))
+    hiss = (
+        np.diff(rng.normal(size=count + 1))
+        * envelope
+        * (rng.random(count // 4000 + 1) < 0.2).repeat(4000)[:count]
+    )
     mixed = voice + 0.15 * hiss
     mixed *= amplitude(dbfs) / np.sqrt(np.mean(mixed**2))
     room = rng.normal(size=(channels, count)) * amplitude(-62.0)
@@ -87,11 +92,12 @@ def music(
     for number, place in enumerate(range(0, count, beat)):
         length = min(4 * beat, count - place)
         root = 110.0 * 2 ** (rng.integers(0, 12) / 12)
-        note = sum(
-            np.sin(2 * np.pi * k * root * ratio * at + rng.uniform(0, 6)) / k * np.exp(-at * (1 + k))
-            for ratio in (1.0, 1.26, 1.5)
-            for k in range(1, 7)
-        )
+        note = np.zeros(len(at))
+        for ratio in (1.0, 1.26, 1.5):
+            for k in range(1, 7):
+                note += (
+                    np.sin(2 * np.pi * k * root * ratio * at + rng.uniform(0, 6)) / k * np.exp(-at * (1 + k))
+                )
         if number % 2 == 0:
             note += 2.0 * np.sin(2 * np.pi * 55.0 * at) * np.exp(-4 * at)
             note += rng.normal(size=len(at)) * np.exp(-60 * at)
@@ -124,6 +130,6 @@ def blocks(
             rate_hz,
             tuple(channels),
         )
-        for begin, end in zip(cuts[:-1], cuts[1:], strict=True)
+        for begin, end in pairwise(cuts)
         if end > begin
     ]

@@ -7,9 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 
-def runs(
-    holds: npt.NDArray[np.bool_], at_ns: int, end_ns: int
-) -> Iterator[tuple[int, int, int, int, bool]]:
+def runs(holds: npt.NDArray[np.bool_], at_ns: int, end_ns: int) -> Iterator[tuple[int, int, int, int, bool]]:
     """(start ns, end ns, first step, step after the last, condition) of each stretch of the block's equal steps."""
     cuts = [0, *(np.flatnonzero(holds[1:] != holds[:-1]) + 1).tolist(), len(holds)]
     for first, last in pairwise(cuts):

@@ -41,10 +41,16 @@ class ChannelSilenceParams(Params):
         default=20.0, ge=0, le=60, description="dB above max_dbfs at which another channel plays"
     )
     min_seconds: float = Field(
-        default=3.0, ge=0.5, le=600, description="seconds of the others' sound, for left or right that was heard"
+        default=3.0,
+        ge=0.5,
+        le=600,
+        description="seconds of the others' sound, for left or right that was heard",
     )
     never_seconds: float = Field(
-        default=8.0, ge=0.5, le=600, description="seconds of the others' sound, for left or right not heard lately"
+        default=8.0,
+        ge=0.5,
+        le=600,
+        description="seconds of the others' sound, for left or right not heard lately",
     )
     other_seconds: float = Field(
         default=20.0, ge=0.5, le=3600, description="seconds of the others' sound, for centre and surrounds"

@@ -6,11 +6,11 @@ Measures  flat_top_pile        ratio: samples in the fullest bin around the ceil
           entered, than they did; 0.67..1 for round tops, more for flat ones.
           flat_top_runs        a second: runs of 3 or more equal samples at the extreme, steeply entered.
           All once a second, of the worst channel.
-Defect    clipping             `flat_top_score` at 1 or more in windows of 1 s that follow each other: the runs reach
-          `min_runs`, or pile and squareness both reach their limits (0.6 of them where more than 16 % of the
-          samples lie near the ceiling, against 3 to 14 % in natural sound, and it is no tone). The ceiling may lie anywhere above `min_dbfs`:
-          sound clipped upstream and turned down since is clipped. Pile and squareness survive lossy coding, which
-          rings on flat tops and leaves no run. Dated to 100 ms.
+Defect    clipping             `flat_top_score` at 1 or more in `min_windows` windows of 1 s that follow each other: the
+          runs reach `min_runs`, or pile and squareness both reach their limits (0.6 of them where more than 16 % of
+          the samples lie near the ceiling, against 3 to 14 % in natural sound, and it is no tone). The ceiling may lie
+          anywhere above `min_dbfs`: sound clipped upstream and turned down since is clipped. Pile and squareness
+          survive lossy coding, which rings on flat tops and leaves no run. Dated to 100 ms.
 Blind to  fewer than some 30 clipped tops a second after lossy coding, a limiter's round tops, clipping
           that was filtered afterwards (telephone bands). Square waves and other synthetic sound that is hardly
           ever near zero, or has edges far too steep, is taken for intended. Overload of dense music by less than 6 dB.
@@ -47,10 +47,14 @@ BINS, CEILING_BIN = 20, 16  # the 98th percentile of the absolute values is the 
 class ClippingParams(Params):
     """What tells a cut top from a round one."""
 
-    min_pile: float = Field(default=2.0, ge=1, le=50, description="ratio of samples at the ceiling to those below")
+    min_pile: float = Field(
+        default=2.0, ge=1, le=50, description="ratio of samples at the ceiling to those below"
+    )
     min_squareness: float = Field(default=1.2, ge=1, le=15, description="ratio; 1 is a parabola's round top")
     min_runs: int = Field(default=8, ge=1, le=10000, description="number of runs at the extreme a second")
-    min_dbfs: float = Field(default=-26.0, ge=-60, le=0, description="dBFS of the ceiling; lower ones are not judged")
+    min_dbfs: float = Field(
+        default=-26.0, ge=-60, le=0, description="dBFS of the ceiling; lower ones are not judged"
+    )
     min_windows: int = Field(
         default=3, ge=1, le=20, description="number of windows (1 s long, every 0.5 s) in a row"
     )

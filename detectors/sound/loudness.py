@@ -36,7 +36,7 @@ from detectors.sound_features import K_WEIGHTED, STEP_NS
 
 SECOND = 1_000_000_000
 PAST_STEPS, NOW_STEPS, LEAST_PAST_STEPS = 2000, 300, 400
-DROP_STEPS, RETURN_STEPS, SIDE_STEPS = 400, 100, 100
+DROP_STEPS, RETURN_STEPS, SIDE_STEPS = 400, 200, 100
 EVERY_BLOCKS = 5  # the past is looked at twice a second
 QUIET_LUFS = -60.0  # below, it is silence and another detector's
 HEARD_LUFS = -50.0
@@ -46,13 +46,23 @@ class LoudnessParams(Params):
     """What counts as a jump or a drop; a target is the operator's to set."""
 
     jump_lu: float = Field(default=10.0, ge=3, le=40, description="LU above the loudest 3 s of the last 20 s")
-    loud_lufs: float = Field(default=-13.0, ge=-70, le=0, description="LUFS that a jump must reach to disturb")
-    drop_lu: float = Field(default=20.0, ge=6, le=60, description="LU below the quietest 3 s of the last 20 s")
+    loud_lufs: float = Field(
+        default=-13.0, ge=-70, le=0, description="LUFS that a jump must reach to disturb"
+    )
+    drop_lu: float = Field(
+        default=20.0, ge=6, le=60, description="LU below the quietest 3 s of the last 20 s"
+    )
     settle_seconds: float = Field(
-        default=60.0, ge=5, le=3600, description="seconds after which a new level is taken for the stream's own"
+        default=60.0,
+        ge=5,
+        le=3600,
+        description="seconds after which a new level is taken for the stream's own",
     )
     target_lufs: float | None = Field(
-        default=None, ge=-60, le=0, description="LUFS that the integrated loudness is held to; none by default"
+        default=None,
+        ge=-60,
+        le=0,
+        description="LUFS that the integrated loudness is held to; none by default",
     )
     tolerance_lu: float = Field(default=1.0, gt=0, le=20, description="LU either side of the target")
     target_after_seconds: float = Field(

@@ -4,8 +4,8 @@ Measures  sound_peak  dBFS: the highest sample of any channel in each second.
 Defect    silence     every sample of every channel at or below `max_dbfs`, dated to 10 ms at the last sound: for
           `min_seconds` where the sound was cut off (peaks above -45 dBFS in the 0.2 s before, 20 dB less in the 0.2 s
           after), for `pause_seconds` where it died away, or where the watch began in silence: pauses of speech, fades
-          and leaders are programme. A lapse of up to 20 ms (a click) does not restart it; once open, `return_seconds` of sound
-          end it.
+          and leaders are programme. A lapse of up to 20 ms (a click) does not restart it; once open,
+          `return_seconds` of sound end it.
 Blind to  a dead line that hums or hisses above `max_dbfs`; a missing track (no sound arrives at all); for a while, a
           fault that begins in a pause that was as silent as itself.
 Source    EBU QC 0078B (level below a threshold for a time); -60 dBFS and 2 s are practice for a fault, vendors'
@@ -95,7 +95,9 @@ class Silence(Detector[SilenceParams]):
             yield Measurement("sound_peak", decibels(self._second**2), "dBFS", view.end_ns, self.track)
             self._second = 0.0
 
-    def _quiet(self, start: int, end: int, peaks: np.ndarray[tuple[int], np.dtype[np.float32]]) -> Iterator[Finding]:
+    def _quiet(
+        self, start: int, end: int, peaks: np.ndarray[tuple[int], np.dtype[np.float32]]
+    ) -> Iterator[Finding]:
         self._sound_ns = 0
         if self._since_ns is None:
             self._since_ns, self._after = start, []
@@ -103,11 +105,11 @@ class Silence(Detector[SilenceParams]):
             self._after += [decibels(float(p) ** 2) for p in peaks[: SIDE_STEPS - len(self._after)]]
         needed = self.params.min_seconds if self._was_cut() else self.params.pause_seconds
         if self._hold.is_open or end - self._since_ns >= needed * SECOND:
-            yield from self._hold.update(
-                self._since_ns, True, decibels(float(peaks.max()) ** 2), end_ns=end
-            )
+            yield from self._hold.update(self._since_ns, True, decibels(float(peaks.max()) ** 2), end_ns=end)
 
-    def _sounding(self, start: int, end: int, peaks: np.ndarray[tuple[int], np.dtype[np.float32]]) -> Iterator[Finding]:
+    def _sounding(
+        self, start: int, end: int, peaks: np.ndarray[tuple[int], np.dtype[np.float32]]
+    ) -> Iterator[Finding]:
         self._sound_ns += end - start
         if self._hold.is_open:
             yield from self._hold.update(start, False, 0.0, end_ns=end)

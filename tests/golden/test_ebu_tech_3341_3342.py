@@ -2,7 +2,7 @@
 
 All that can be synthesised from their descriptions. Left out: cases 7 and 8 of Tech 3341 and 5 and 6 of Tech 3342,
 which are authentic programme. Cases 20 to 23 are synthesised here after their description (a burst at four times the
-sampling rate, band-limited and decimated at each of the four offsets), as their exact samples are not published as text.
+sampling rate, band-limited and decimated at each of the four offsets), their exact samples not being published as text.
 """
 
 import numpy as np
@@ -22,7 +22,9 @@ def finals(sound: Sound, rate_hz: int = 48_000, channels: tuple[str, ...] = ("L"
     """The report's numbers, by name without `loudness_`."""
     stream = blocks(sound, rate_hz=rate_hz, channels=channels)
     found = findings(Loudness(LoudnessParams(), "audio:0"), stream)
-    return {f.name.removeprefix("loudness_"): f.value for f in found if isinstance(f, Measurement) and f.final}
+    return {
+        f.name.removeprefix("loudness_"): f.value for f in found if isinstance(f, Measurement) and f.final
+    }
 
 
 def steps(*levels: tuple[float, float], rate_hz: int = 48_000) -> Sound:
@@ -61,7 +63,10 @@ def test_3341_case_6_surround(rate_hz: int) -> None:
 
 @pytest.mark.parametrize(
     ("case", "first", "second", "repeats", "name", "settled"),
-    [(9, (-20.0, 1.34), (-30.0, 1.66), 5, "short_term", 3), (12, (-20.0, 0.18), (-30.0, 0.22), 25, "momentary", 1)],
+    [
+        (9, (-20.0, 1.34), (-30.0, 1.66), 5, "short_term", 3),
+        (12, (-20.0, 0.18), (-30.0, 0.22), 25, "momentary", 1),
+    ],
 )
 def test_3341_constant_while_the_signal_repeats(
     case: int, first: tuple[float, float], second: tuple[float, float], repeats: int, name: str, settled: int
@@ -75,7 +80,8 @@ def test_3341_constant_while_the_signal_repeats(
 
 @pytest.mark.parametrize("index", range(20))
 @pytest.mark.parametrize(
-    ("case", "delay_s", "length_s", "name"), [(10, 0.15, 3.0, "short_term_max"), (13, 0.02, 0.4, "momentary_max")]
+    ("case", "delay_s", "length_s", "name"),
+    [(10, 0.15, 3.0, "short_term_max"), (13, 0.02, 0.4, "momentary_max")],
 )
 def test_3341_maximum_wherever_the_tone_begins(
     case: int, delay_s: float, length_s: float, name: str, index: int
@@ -85,7 +91,8 @@ def test_3341_maximum_wherever_the_tone_begins(
 
 
 @pytest.mark.parametrize(
-    ("case", "delay_s", "length_s", "name"), [(11, 0.15, 3.0, "short_term_max"), (14, 0.02, 0.4, "momentary_max")]
+    ("case", "delay_s", "length_s", "name"),
+    [(11, 0.15, 3.0, "short_term_max"), (14, 0.02, 0.4, "momentary_max")],
 )
 def test_3341_maximum_of_a_rising_staircase(case: int, delay_s: float, length_s: float, name: str) -> None:
     parts: list[Sound] = []

@@ -17,7 +17,8 @@ from tests.sounds import RATE_HZ, blocks, join, music, noise, nothing, speech, t
 def clipped(samples: Sound, drive_db: float, ceiling: float) -> Sound:
     """Driven so many dB beyond what all but a thousandth of the samples need, then cut."""
     high = max(1e-6, float(np.quantile(np.abs(samples), 0.999)))
-    return np.clip(samples * (10 ** (drive_db / 20) * ceiling / high), -ceiling, ceiling).astype(np.float32)
+    driven = samples * (10 ** (drive_db / 20) * ceiling / high)
+    return np.asarray(np.clip(driven, -ceiling, ceiling), np.float32)
 
 
 def _overdriven(samples: Sound, moment: Moment) -> Sound:
@@ -45,7 +46,7 @@ def coded(samples: Sound, bit_rate: int = 128_000) -> Sound:
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
     file.seek(0)
-    with av.open(file) as source:
+    with av.open(file, "r") as source:
         parts = [frame.to_ndarray() for frame in source.decode(audio=0)]
     return np.concatenate(parts, axis=1)[:, : samples.shape[1]].astype(np.float32)
 
