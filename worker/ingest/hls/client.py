@@ -134,6 +134,8 @@ class HlsClient:
                 thread.join(max(0.0, until_s - self._clock.monotonic()))
 
     def __iter__(self) -> Iterator[Item]:
+        if self._threads or self._stop.is_set():
+            raise RuntimeError("An HlsClient is iterated once; make another one with `resume`.")
         self._joiner.add(self._root)
         self._launch("hls-master", self._root, self._open_master)
         try:

@@ -45,6 +45,7 @@ class Follower:
     _url: str = ""
     _target_s: float = 0.0
     _playlist: MediaPlaylist | None = None
+    _read: tuple[str, bytes] | None = None  # where and what that was read from
     _media_s: float = 0.0  # monotonic time of the last media, or of the beginning
     _held_s: float = 0.0  # spent waiting for whoever consumes, since the last reload
     _failures: int = 0  # of the playlist, in a row
@@ -119,6 +120,8 @@ class Follower:
         return playlist
 
     def _parse(self, answer: Fetched) -> tuple[Fetched, MediaPlaylist | None]:
+        if self._playlist is not None and self._read == (answer.url, answer.body):
+            return answer, self._playlist  # a long playlist takes a while to read
         try:
             playlist = parse(
                 answer.body.decode("utf-8", "replace"),
@@ -129,6 +132,7 @@ class Follower:
             return failed(answer, error.cause, str(error)), None
         if not isinstance(playlist, MediaPlaylist):
             return failed(answer, "invalid", "it lists variants where segments should be"), None
+        self._read = (answer.url, answer.body)
         return answer, playlist
 
     def _renew_address(self) -> Generator[Step, None, bool]:
