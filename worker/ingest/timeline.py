@@ -33,6 +33,7 @@ class TrackClock:
     at_ns: int | None = None  # timeline: where the last sample began
     longest_ns: int = 0  # the longest ordinary step lately (a slide show's steps are long)
     step_ns: int = 0  # the last step, ordinary or not
+    floor_ns: int | None = None  # where the track stood when its clock was replaced, until it is past that
     delivered_ns: int | None = None  # all media before this has been handed over, samples or not
 
 
@@ -108,6 +109,14 @@ class Timeline:
             self._take_offset(clock, raw_ns)
         assert clock.offset_ns is not None
         at = raw_ns + clock.offset_ns
+        if clock.floor_ns is not None:
+            # A new clock, announced, may put its first samples where the track has been: dropped, and no defect.
+            if clock.floor_ns - JUMP_BACK_NS <= at <= clock.floor_ns:
+                clock.raw_ns = raw_ns
+                return Placed(at, keep=False, joins=False, breaks=breaks)
+            if at < clock.floor_ns:
+                clock.at_ns = clock.floor_ns
+            clock.floor_ns = None
         joins = clock.at_ns is not None
         if clock.end_ns is not None and clock.at_ns is not None:
             delta = at - clock.end_ns
@@ -117,7 +126,7 @@ class Timeline:
                 joins = False
             step = at - clock.at_ns
             if delta > max(clock.tolerance_ns, 3 * clock.longest_ns):
-                breaks.append(Break(clock.end_ns, clock.track, "gap", delta))
+                breaks.append(Break(max(clock.end_ns, 0), clock.track, "gap", delta))
                 joins = False
                 clock.longest_ns = max(
                     min(step, clock.step_ns), clock.longest_ns
@@ -125,7 +134,7 @@ class Timeline:
                 clock.step_ns = step
             elif at <= clock.at_ns:
                 clock.raw_ns = raw_ns
-                breaks.append(Break(clock.end_ns, clock.track, "overlap", delta))
+                breaks.append(Break(max(clock.end_ns, 0), clock.track, "overlap", delta))
                 return Placed(at, keep=False, joins=True, breaks=breaks)
             elif joins:
                 clock.longest_ns = max(step, clock.longest_ns * 31 // 32)
@@ -162,7 +171,7 @@ class Timeline:
         unwrapped = raw_ns + round((near - raw_ns) / MPEG_WRAP_NS) * MPEG_WRAP_NS
         turn = unwrapped // MPEG_WRAP_NS
         if self._turn is not None and turn > self._turn:
-            breaks.append(Break(clock.end_ns or 0, clock.track, "wrap", -MPEG_WRAP_NS))
+            breaks.append(Break(max(clock.end_ns or 0, 0), clock.track, "wrap", -MPEG_WRAP_NS))
         self._turn = turn if self._turn is None else max(turn, self._turn)
         return unwrapped
 
@@ -171,12 +180,14 @@ class Timeline:
         if epoch is not None:
             due = clock.end_ns or 0
             anchor = self._anchors.get(epoch)
-            if anchor is None or abs(raw_ns + anchor - due) > JUMP_AHEAD_NS:
+            if anchor is None or not -JUMP_BACK_NS <= raw_ns + anchor - due <= JUMP_AHEAD_NS:
                 anchor = due - raw_ns
                 self._anchors[epoch] = anchor
                 while len(self._anchors) > EPOCHS_REMEMBERED:
                     self._anchors.pop(next(iter(self._anchors)))
             clock.offset_ns = anchor
+            if clock.at_ns is not None:
+                clock.floor_ns = clock.at_ns
             clock.at_ns = None  # the sample before belongs to another clock
             return
         others = [c.offset_ns for c in self._clocks.values() if c.offset_ns is not None]
@@ -200,5 +211,5 @@ class Timeline:
                 break
         else:
             clock.offset_ns = due - raw_ns
-        breaks.append(Break(due, clock.track, "jump", delta_ns))
+        breaks.append(Break(max(due, 0), clock.track, "jump", delta_ns))
         return max(raw_ns + clock.offset_ns, (clock.at_ns or 0) + 1)

@@ -184,6 +184,19 @@ def test_a_signalled_discontinuity_goes_on_where_the_longer_track_ended(player: 
     assert not seen.joins
 
 
+def test_sound_that_a_new_clock_puts_where_it_has_been_is_dropped_and_no_defect(player: Player) -> None:
+    player.pictures(i * PICTURE for i in range(25))
+    for i in range(52):
+        player.sound(i * SOUND)
+    player.timeline.discontinuity(["video:0", "audio:0"], 1)
+    player.picture(900 * NS)
+    heard = [player.sound(900 * NS - 44 * MS + i * SOUND) for i in range(5)]
+    assert [p.keep for p in heard] == [False, False, True, True, True]
+    assert heard[2].at_ns == 52 * SOUND - 4 * MS
+    assert [p.joins for p in heard[2:]] == [False, True, True]
+    assert player.breaks == []
+
+
 def test_two_renditions_that_reach_the_same_epoch_take_the_same_offset() -> None:
     timeline = Timeline()
     video, audio = timeline.clock("video:0", 200 * MS), timeline.clock("audio:0", 60 * MS)
