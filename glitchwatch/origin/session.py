@@ -19,6 +19,7 @@ from glitchwatch.origin.server import Origin
 from glitchwatch.origin.verdict import Reported, Verdict, match
 from glitchwatch.processes import spawn, stop
 
+_DELAY_S = 12.0  # a viewer's way behind the live edge, and the time a detector takes
 _SETTLE_S = 2.0  # a fault that ends this close to the end of the watch is not judged
 
 
@@ -96,7 +97,7 @@ class Session:
     def verdict(self) -> Verdict:
         """The comparison so far; after the end, from the report."""
         reports = [r for _, r in self._reports]
-        watched = (self.started_at, self._clock.now())
+        watched = (self.started_at, self._clock.now() - timedelta(seconds=_DELAY_S))
         if self.report is not None:
             reports = [Reported.of(d, self.started_at) for d in self.report.get("defects", [])]
             execution = self.report.get("execution", {})
