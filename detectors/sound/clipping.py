@@ -58,7 +58,7 @@ class ClippingParams(Params):
     min_windows: int = Field(
         default=3, ge=1, le=20, description="number of windows (1 s long, every 0.5 s) in a row"
     )
-    bridge_seconds: float = Field(default=1.5, ge=0, le=60, description="seconds without, within one defect")
+    bridge_seconds: float = Field(default=2.5, ge=0, le=60, description="seconds without, within one defect")
 
 
 @dataclass(frozen=True, slots=True)

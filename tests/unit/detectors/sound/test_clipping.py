@@ -22,8 +22,13 @@ def clipped(samples: Sound, drive_db: float, ceiling: float) -> Sound:
 
 
 def _overdriven(samples: Sound, moment: Moment) -> Sound:
-    drive = {Level.JUST: 4.0, Level.PLAIN: 12.0, Level.GROSS: 18.0}[moment.level]
-    return clipped(samples, drive, float(moment.rng.uniform(0.5, 1.0)))
+    # Against the upper two fifths of all 50 ms, so that the overload is heard throughout and not on a single word.
+    drive = {Level.JUST: 0.0, Level.PLAIN: 8.0, Level.GROSS: 14.0}[moment.level]
+    size = max(1, moment.rate_hz // 20)
+    peaks = np.maximum.reduceat(np.abs(samples).max(axis=0), np.arange(0, samples.shape[1], size))
+    ceiling = float(moment.rng.uniform(0.5, 1.0))
+    gain = 10 ** (drive / 20) * ceiling / max(1e-6, float(np.quantile(peaks, 0.6)))
+    return np.asarray(np.clip(samples * gain, -ceiling, ceiling), np.float32)
 
 
 FAULT = Fault("clipping", (3.0, 8.0), sound=_overdriven)
