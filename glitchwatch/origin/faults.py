@@ -117,9 +117,9 @@ KINDS: dict[str, Kind] = {
         _kind("resolution_change", _T, "format_change", (0, 0), "blur"),
         _kind("segment_lost", _G, "segment_missing", None, "picture_missing timestamp_drift freeze", 3.0),
         _kind("segment_slow", _G, "segment_slow source_stalled", None, _LOST, 6.0, optional=True),
-        _kind("playlist_stall", _O, "source_stalled playlist_stale", (10, 12), _LOST, 10.0),
-        _kind("origin_away", _O, "source_unreachable source_stalled", (8, 11), _LOST, 10.0),
-        _kind("origin_resets", _O, "source_unreachable source_stalled", (8, 11), _LOST, 10.0),
+        _kind("playlist_stall", _O, "source_stalled playlist_stale", (14, 17), _LOST, 10.0),
+        _kind("origin_away", _O, "source_unreachable source_stalled", (14, 17), _LOST, 10.0),
+        _kind("origin_resets", _O, "source_unreachable source_stalled", (14, 17), _LOST, 10.0),
     )
 }
 
@@ -136,7 +136,7 @@ def draw(
     segment_s: int,
     first_s: float,
     gap_s: tuple[float, float] = (8.0, 12.0),
-    longest_s: float = 12.0,
+    longest_s: float = 17.0,
     programme: MovingPicture | None = None,
 ) -> Iterator[Fault]:
     """Faults without end, in order, `gap_s` apart; every kind comes once before any comes again.

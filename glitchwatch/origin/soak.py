@@ -42,7 +42,7 @@ def run_soak(
     clock = clock or SystemClock()
     seed = secrets.randbelow(1_000_000) if seed is None else seed
     # The list is longer than any outage, so that nothing is lost when the origin comes back.
-    spec = ChannelSpec(CHANNEL, seed=seed, muxed=muxed, listed=8, kept=16)
+    spec = ChannelSpec(CHANNEL, seed=seed, muxed=muxed, listed=10, kept=20)
     if muxed:  # time stamps of 33 bits run over on the way
         spec = replace(spec, clock_start_s=WRAP / VIDEO_HZ - _WRAP_AFTER_S)
     faults = draw(
