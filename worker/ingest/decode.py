@@ -43,6 +43,7 @@ class TrackDecoder:
         self._waiting_for_key = joined_live and video
         self._frame_ns = NS // 25
         self._fps = 0.0
+        self._cadence = Cadence()
         self._blocks: _Blocks | None = None
 
     @property
@@ -59,7 +60,7 @@ class TrackDecoder:
         if self.kind == "video":
             signature = (context.name, bytes(context.extradata or b""), context.width, context.height)
             rate = stream.average_rate or stream.guessed_rate
-            if rate and 1 <= rate <= MOST_FPS:
+            if self._cadence.fps is None and rate and 1 <= rate <= MOST_FPS:
                 self._frame_ns = int(NS / rate)
                 self._fps = float(rate)
         else:
@@ -73,6 +74,7 @@ class TrackDecoder:
             return
         if self._context is not None:
             yield from self.flush()
+            self._cadence = Cadence()
         self._signature = signature
         self._context = context
         if not context.is_open:
@@ -138,12 +140,24 @@ class TrackDecoder:
         now = self._format
         if now is None or now.height != luma.shape[0] or now.width != luma.shape[1]:
             yield self._describe_picture(frame, luma.shape[1], luma.shape[0], depth, at)
+        self._measure_rate(at, joins=placed.joins)
         if frame.is_corrupt:
             yield Damage(at, self.track, 1, "picture decoded from damaged data")
         yield Frame(
             self.track, at, duration, luma, chroma, depth, full, frame.is_corrupt,
             joins=placed.joins or [b.kind for b in placed.breaks] == ["gap"],  # same clock, time skipped
         )  # fmt: skip
+
+    def _measure_rate(self, at_ns: int, *, joins: bool) -> None:
+        """Believe the pictures more than a declared rate: one segment alone declares it badly."""
+        if not self._cadence.add(at_ns, joins=joins):
+            return
+        measured = self._cadence.fps
+        if measured is None or abs(measured - self._fps) <= 0.01 * measured:
+            return
+        self._fps, self._frame_ns = measured, int(NS / measured)
+        if self.described is not None:
+            self.described = self.described.model_copy(update={"fps": round(measured, 3)})
 
     def _follow(self) -> int:
         clock = self._clock
@@ -198,6 +212,35 @@ class TrackDecoder:
                 layout=frame.layout.name, language=self.language,
             )  # fmt: skip
         return self._format
+
+
+class Cadence:
+    """The constant rate of a track's first pictures, where they have one."""
+
+    STEPS = 24
+    USUAL = (24000 / 1001, 24.0, 25.0, 30000 / 1001, 30.0, 48.0, 50.0, 60000 / 1001, 60.0, 100.0, 120.0)
+
+    def __init__(self) -> None:
+        self.fps: float | None = None
+        self._times: list[int] | None = []
+
+    def add(self, at_ns: int, *, joins: bool) -> bool:
+        """Note a picture's time; True once, when there is a verdict: `fps`, or None where steps differ."""
+        if self._times is None:
+            return False
+        if not joins:
+            self._times.clear()
+        self._times.append(at_ns)
+        if len(self._times) <= self.STEPS:
+            return False
+        steps = np.diff(self._times)
+        mean = float(steps.mean())
+        if float(np.abs(steps - mean).max()) <= max(0.02 * mean, 1.1e6):  # containers may round to 1 ms
+            self.fps = min(self.USUAL, key=lambda usual: abs(usual - NS / mean))
+            if abs(self.fps - NS / mean) > 0.004 * self.fps:
+                self.fps = NS / mean
+        self._times = None
+        return True
 
 
 class _Blocks:
