@@ -128,6 +128,20 @@ def test_a_consumer_that_keeps_us_waiting_does_not_make_the_source_look_stalled(
     assert troubles == []
 
 
+def test_nor_does_one_that_dwells_on_a_playlist_with_nothing_new() -> None:
+    origin = Origin(ManualClock(), frozen_at_s=0)
+    troubles = []
+    polls = 0
+    for step in follow(origin):
+        troubles += [step.item] if isinstance(step.item, Trouble) else []
+        if isinstance(step.item, Fetch) and step.item.what == "playlist":
+            polls += 1
+            origin.clock.advance(30)
+        if polls == 4:
+            break
+    assert troubles == []
+
+
 def test_what_fell_out_of_the_window_because_we_were_slow_is_called_that() -> None:
     origin = Origin(ManualClock())
     steps = follow(origin)

@@ -52,6 +52,15 @@ def test_two_lanes_come_in_the_order_of_media_time() -> None:
     assert drain(joiner) == [("b", 0.0), ("b", 3.9), ("a", 4.0)]
 
 
+def test_borders_that_nearly_agree_do_not_make_the_picture_wait() -> None:
+    joiner, (a, b) = joined("a", "b")
+    joiner.put(b, segment(0, seconds=3.9))
+    joiner.put(a, segment(0))
+    joiner.put(a, segment(4))
+    joiner.put(a, segment(8))
+    assert drain(joiner) == [("a", 0.0), ("b", 0.0), ("a", 4.0)]
+
+
 def test_a_blind_or_ended_lane_is_not_waited_for() -> None:
     joiner, (a, b) = joined("a", "b")
     joiner.put(a, segment(40))
