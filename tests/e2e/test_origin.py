@@ -1,5 +1,6 @@
 """Channels over HTTP: published at their time, broken in delivery as planned, and gone at once when closed."""
 
+import io
 import subprocess
 import sys
 import threading
@@ -9,7 +10,9 @@ from pathlib import Path
 import httpx
 import m3u8
 import pytest
+from rich.console import Console
 
+from glitchwatch.demo import run_demo
 from glitchwatch.origin.channel import ChannelSpec
 from glitchwatch.origin.faults import KINDS, Fault, Schedule
 from glitchwatch.origin.server import Origin
@@ -129,6 +132,14 @@ def _try(url: str) -> None:
         httpx.get(url, timeout=20)
     except httpx.HTTPError:
         return  # it was hung up on
+
+
+@pytest.mark.slow
+def test_the_demo_finds_everything_it_injects_and_nothing_else() -> None:
+    out = io.StringIO()
+    status = run_demo(12, 40.0, False, Console(file=out, width=200))
+    assert status == 0, out.getvalue()
+    assert "missed 0, false alarms 0" in out.getvalue()
 
 
 def test_a_child_ends_with_its_parent() -> None:
