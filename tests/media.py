@@ -67,7 +67,7 @@ def write(
     sounds = [audio] if isinstance(audio, Audio) else list(audio)
     where = str(target) if isinstance(target, str | Path) else target
     with av.open(where, "w", format=muxer, options=options or {}) as out:
-        tracks = [_video_stream(out, video)] if video else []
+        tracks: list[Any] = [_video_stream(out, video)] if video else []
         tracks += [_audio_stream(out, one) for one in sounds]
         coded: list[tuple[float, int, Any]] = []
         if video:
@@ -86,7 +86,7 @@ def clip(path: Path, seconds: float = 2.0, **options: str) -> Path:
 
 def ts_segments(data: bytes, seconds: float = 1.0) -> list[bytes]:
     """A transport stream cut at the key picture next to every `seconds`, its coded packets as they are."""
-    with av.open(io.BytesIO(data)) as source:
+    with av.open(io.BytesIO(data), "r") as source:
         packets = [p for p in source.demux() if p.size]
         cuts: list[Fraction] = []
         for packet in packets:

@@ -23,7 +23,22 @@ av.logging.set_level(None)  # its hooks into Python's logging have hung programs
 
 # Containers that declare how long they are, so that an early end can be told.
 _DECLARE_DURATION = ("mov,mp4", "matroska", "asf", "avi")
-_NOT_MEDIA = ("tty", "srt", "ass", "webvtt", "subviewer", "microdvd", "mpl2", "jacosub", "ttml")
+# Text, and text art that libav recognises by a file's suffix alone.
+_NOT_MEDIA = (
+    "bin",
+    "xbin",
+    "adf",
+    "idf",
+    "tty",
+    "srt",
+    "ass",
+    "webvtt",
+    "subviewer",
+    "microdvd",
+    "mpl2",
+    "jacosub",
+    "ttml",
+)
 _DAMAGE_REPORT_EVERY = 1000
 
 
@@ -97,6 +112,8 @@ class NativeReading:
                 cause="no_decoder",
             ) from error
         except (OSError, av.error.FFmpegError) as error:
+            if not is_url(self._url) and _begins_as_playlist(self._url):
+                raise PlaylistFound(self._url) from error
             raise _translate(error, self._named(), network=is_url(self._url)) from error
 
     def _network_options(self) -> dict[str, str]:
@@ -196,6 +213,15 @@ def _check_file(name: str) -> None:
         raise SourceUnreachable(f"{name} is a directory; name the media files in it.", cause="directory")
     if stat.S_ISREG(about.st_mode) and not about.st_size:
         raise SourceUndecodable(f"{name} is empty.", cause="empty")
+
+
+def _begins_as_playlist(name: str) -> bool:
+    """Whether a file that libav refused is a playlist all the same: it goes by suffix."""
+    try:
+        with Path(name.removeprefix("file://")).open("rb") as file:
+            return file.read(10).removeprefix(b"\xef\xbb\xbf").startswith(b"#EXTM3U")
+    except OSError:
+        return False
 
 
 def _strerror(error: BaseException) -> str:

@@ -65,8 +65,13 @@ def sound(frame: av.AudioFrame) -> Samples:
 
 
 def channel_names(layout: Any) -> tuple[str, ...]:
-    """The control room's names of a layout's channels; one channel alone is "M", unknown ones are numbered."""
+    """The control room's names of a layout's channels; one channel alone is "M".
+
+    Where the container names none, two are left and right, and more are numbered.
+    """
     names = [c.name for c in layout.channels]
     if len(names) == 1:
         return ("M",)
-    return tuple(_CHANNELS.get(n, n or f"ch{i + 1}") for i, n in enumerate(names))
+    if len(set(names)) < len(names) or "NONE" in names:
+        return ("L", "R") if len(names) == 2 else tuple(f"ch{i + 1}" for i in range(len(names)))
+    return tuple(_CHANNELS.get(n, n) for n in names)
