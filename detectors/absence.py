@@ -49,15 +49,14 @@ class AbsenceDetector(Detector[AbsenceParams]):
 
     def seen(self, at_ns: int, end_ns: int) -> Iterator[Finding]:
         """A sample of the track arrived."""
-        if self._begin_ns is not None:
-            step = at_ns - self._begin_ns
-            usual = (
-                min(step, self._step_ns) if self._hold.is_open else step
-            )  # two long steps in a row are a cadence
-            self._longest_ns = max(usual, self._longest_ns * 31 // 32)
-            self._step_ns = step
-        if self._hold.is_open:
+        if self._hold.is_open and self._end_ns is not None:
+            # A decoder hands out its last pictures only when the next come in: those join on to what was there.
+            if at_ns - self._end_ns < self.params.min_seconds * 0.5e9:
+                self._begin_ns, self._end_ns = at_ns, end_ns
+                return
             yield from self._hold.update(at_ns, False, 0.0)
+        elif self._begin_ns is not None:
+            self._longest_ns = max(at_ns - self._begin_ns, self._longest_ns * 31 // 32)
         self._begin_ns, self._end_ns = at_ns, end_ns
 
     def tick(self, tick: Tick) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from contracts.clock import SystemClock
+from contracts.errors import ConfigError
 from contracts.findings import DefectEdge, Finding, Measurement
 from contracts.report import Report
 from contracts.urls import redact
@@ -73,6 +74,7 @@ class _Done:
 
 def check_inputs(inputs: Sequence[str], request: Request) -> int:
     """Analyse every input in turn; the exit status that wins."""
+    _can_write(request.outputs)
     profile = profiles.read(request.profile)
     seats = profiles.seats(profile, request.only)
     console = Console(stderr=request.outputs.takes_stdout)
@@ -90,7 +92,7 @@ def check_inputs(inputs: Sequence[str], request: Request) -> int:
                     clock=clock,
                     listener=Listener(
                         finding=lambda f, source=redact(url): measured(f, source),  # type: ignore[misc]
-                        progress=lambda p, tell=advance: tell(p.media_s),  # type: ignore[misc]
+                        progress=lambda p, tell=advance: tell(p.media_s, p.duration_s),  # type: ignore[misc]
                     ),
                 )
                 with _interrupts(watch):
@@ -109,6 +111,7 @@ def check_inputs(inputs: Sequence[str], request: Request) -> int:
 
 def watch_url(url: str, request: Request, *, for_s: float | None) -> int:
     """Watch one live input; edges are told as they come."""
+    _can_write(request.outputs)
     profile = profiles.read(request.profile)
     seats = profiles.seats(profile, request.only)
     families = {seat.detector.id: seat.detector.family() for seat in seats}
@@ -179,7 +182,16 @@ def _finish(watch: Watch, report: Report, request: Request, done: _Done) -> None
     for (name, track, channel), curve in watch.recorder.curves.items():
         series[" ".join(part for part in (name, track, channel) if part)] = curve.points
     done.reports.append(report)
-    done.extras.append(Extras(series=series, thumbnails=watch.evidence.thumbnails(report)))
+    done.extras.append(
+        Extras(series=series, thumbnails=watch.evidence.thumbnails(report), written_at=SystemClock().now())
+    )
+
+
+def _can_write(outputs: Outputs) -> None:
+    """Refuse a path that cannot be written before the analysis, not after it."""
+    for path in (outputs.json, outputs.junit, outputs.csv, outputs.html, outputs.ebu_qc):
+        if path is not None and path != "-" and not Path(path).resolve().parent.is_dir():
+            raise ConfigError(f"Cannot write {path}: its folder does not exist.", "Make it, or name another.")
 
 
 def _write(outputs: Outputs, done: _Done, *, json_done: bool) -> None:

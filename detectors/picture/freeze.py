@@ -39,6 +39,8 @@ HISTORY_NS = 700_000_000  # pictures remembered, to see how movement ended
 HISTORY_STEP_NS = 60_000_000
 LOOK_BACK_NS = 400_000_000
 LEAST_PAST = 5  # pictures; slower streams than about 8 a second show stills only
+SETTLE_NS = 400_000_000  # a coder may refine a frozen picture for so long before it stands still
+SETTLE_MEAN, SETTLE_TILE = 0.8, 2.5  # changing it by so much, 8-bit code values
 CUT_CODES = 2.5  # a change this large, and CUT_FACTOR times the usual one, is a cut
 CUT_FACTOR = 4.0
 CUT_NS = 300_000_000  # this soon after a cut, movement may be the coder settling
@@ -154,7 +156,20 @@ class Freeze(Detector[FreezeParams]):
             return None
         if float(still.mean()) < self.params.min_frozen_share or (~still & ~BORDER).any():
             return None
-        return _Rest(view.at_ns, small, still, still=self._ended_as_programmes_do(view, small))
+        since = self._settling_since(view.at_ns, small)
+        return _Rest(since, small, still, still=self._ended_as_programmes_do(view, small))
+
+    def _settling_since(self, at_ns: int, small: Small) -> int:
+        """Where the frozen picture began: a coder may refine it for some pictures before it stands still."""
+        since = at_ns
+        for past in reversed(self._past):
+            if at_ns - past.at_ns > SETTLE_NS:
+                break
+            changed = difference(small, past.picture)
+            if changed is None or changed.mean > SETTLE_MEAN or changed.tiles.max() > SETTLE_TILE:
+                break
+            since = past.at_ns
+        return since
 
     def _ended_as_programmes_do(self, view: PictureView, small: Small) -> bool:
         """Whether the picture came to rest by a cut or a fade (or we have not seen how)."""

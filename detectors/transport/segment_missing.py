@@ -35,7 +35,7 @@ class SegmentMissing(Detector[SegmentMissingParams]):
 
     def fetch(self, event: Fetch) -> Iterator[Finding]:
         """A segment that will not be asked for again."""
-        if event.what != "segment" or not event.given_up:
+        if not event.given_up or not event.duration_ns:
             return
         lost = self._episode.peak + 1.0
         yield from self._episode.moment(

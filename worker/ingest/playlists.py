@@ -31,9 +31,13 @@ class PlaylistReading:
         *,
         live: bool,
         allow: Callable[[str], None] | None = None,
+        allow_address: Callable[[str], None] | None = None,
         resume: dict[str, Any] | None = None,
     ) -> None:
-        """`live`: outages are waited out for ever. `resume`: the checkpoint of an earlier reading."""
+        """`live`: outages are waited out for ever. `resume`: the checkpoint of an earlier reading.
+
+        `allow` and `allow_address` are asked at every hop and before each connection, and raise SourceForbidden.
+        """
         self.about = About(container="hls")
         self._url, self._live = url, live
         self._timeline = Timeline()
@@ -47,6 +51,7 @@ class PlaylistReading:
             options,
             clock=clock,
             allow=allow,
+            allow_address=allow_address,
             position_ns=lambda: self._timeline.reached_ns,
             resume=checkpoint,
             give_up_s=None if live else GIVE_UP_FACTOR * options.read_timeout_s,
@@ -85,7 +90,7 @@ class PlaylistReading:
     def _fetched(self, event: Fetch) -> Iterator[Event]:
         rendition = event.track
         track = self._track_of(rendition)
-        if event.what == "segment" and event.given_up:
+        if event.given_up and event.duration_ns > 0:
             yield replace(event, track=track, at_ns=self._decoder.lost(rendition, event))
             return
         yield replace(event, track=track)
