@@ -1,0 +1,7 @@
+"""Two questions about the whole program, answered with figures: how well it finds faults, and what watching costs.
+
+`python -m benchmarks.score` injects every detector's own fault into programme, codes it, and watches it; then it
+watches clean programme and counts false alarms. `python -m benchmarks.speed` sets the CPU time of a check against
+decoding alone and against FFmpeg's filters. Each draws or makes all that it needs; real footage is used where a
+corpus lies beside the checkout.
+"""

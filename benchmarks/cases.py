@@ -1,0 +1,283 @@
+"""One fault clip: drawn, made, coded, damaged, watched. And one stretch of clean programme."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import sys
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import programme
+from benchmarks.matching import Matched, Truth, counts, match
+from benchmarks.media import AAC_SAMPLES, RATE_HZ, Coding, Edit, Kind, shift_clock, write
+from benchmarks.programme import Log, Size
+from benchmarks.sources import ROOT, Source, corpus
+from benchmarks.sources import pictures as picture_sources
+from benchmarks.sources import sounds as sound_sources
+from contracts.clock import SystemClock
+from contracts.report import Defect, Report
+from detectors.catalogue import Seat
+from glitchwatch import __version__, profiles
+from tests.injection import Fault, Level, Moment, Picture, Sound
+from worker.watch import Watch
+
+TESTS = Path("tests/unit/detectors")
+MOTION = frozenset({"freeze", "stutter", "tearing", "combing", "block_corruption", "blur", "flash"})
+LIVE_ONLY = frozenset(
+    {"source_unreachable", "source_stalled", "source_undecodable", "segment_missing", "format_change"}
+)
+BEFORE_S, AFTER_S = (6.0, 9.0), (4.0, 6.0)  # programme around a fault
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One fault to be injected; all draws follow from `seed`."""
+
+    detector: str
+    family: str
+    level: Level
+    number: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """What its files are called."""
+        return f"{self.detector}-{self.level.name.lower()}-{self.number}"
+
+    def rng(self) -> np.random.Generator:
+        """Its own draws, whatever else is scored beside it."""
+        return np.random.default_rng(
+            (self.seed, zlib.crc32(self.detector.encode()), int(self.level), self.number)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What became of a case."""
+
+    case: Case
+    truth: Truth
+    matched: Matched
+    detail: str  # sources and coding
+    seconds: float
+    clip: str | None = None  # kept where it was missed
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A finding in clean programme."""
+
+    defect: Defect
+    sources: tuple[str, ...]
+    stretch: int
+    known: bool = False  # the footage itself shows it
+
+
+@dataclass(frozen=True, slots=True)
+class Clean:
+    """A stretch of clean programme, watched."""
+
+    number: int
+    judged_s: Mapping[str, float]  # by detector; "" is the whole
+    alarms: list[Alarm] = field(default_factory=list)
+    material: frozenset[str] = frozenset()
+
+
+def fault_of(detector: str, family: str) -> Fault | None:
+    """The `FAULT` in the detector's own test file, or None where there is none."""
+    if not (ROOT / TESTS / family / f"test_{detector}.py").is_file():
+        return None
+    if str(ROOT) not in sys.path:
+        sys.path.insert(0, str(ROOT))
+    module = importlib.import_module(".".join((*TESTS.parts, family, f"test_{detector}")))
+    found = getattr(module, "FAULT", None)
+    return found if isinstance(found, Fault) else None
+
+
+def run_case(case: Case, folder: Path, keep: Path | None, seats: Sequence[Seat] | None = None) -> Watched:
+    """Make the clip in `folder`, watch it with `seats` (by default all) and remove it; a miss goes to `keep`."""
+    fault = fault_of(case.detector, case.family)
+    assert fault is not None
+    path, truth, detail, length_s = make_clip(case, fault, folder)
+    report = watch(path, seats)[1]
+    matched = match([truth], report.defects)
+    clip = None
+    if matched.missed and keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        clip = str(keep / path.name)
+        shutil.copy(path, clip)
+    path.unlink()
+    return Watched(case, truth, matched, detail, length_s, clip)
+
+
+def make_clip(case: Case, fault: Fault, folder: Path) -> tuple[Path, Truth, str, float]:
+    """(file, what was injected, what it was made of, its length in s)."""
+    rng = case.rng()
+    fps = programme.RATES[int(rng.integers(len(programme.RATES)))]
+    size = programme.SIZES[int(rng.integers(len(programme.SIZES)))]
+    coding = Coding.draw(rng)
+    start_s, length_s = float(rng.uniform(*BEFORE_S)), float(rng.uniform(*fault.lengths_s))
+    first = round(start_s * fps)
+    past = first + max(1, round(length_s * fps))
+    start_s, end_s = float(first / fps), float(past / fps)
+    total = past + round(float(rng.uniform(*AFTER_S)) * fps)
+    log, cache = Log(), folder / "masters"
+    cache.mkdir(exist_ok=True)
+    footage = [
+        s for s in picture_sources(corpus()) if s.fits(fault.defect) and (s.moving or _still_will_do(fault))
+    ]
+    heard = [s for s in sound_sources(corpus()) if s.fits(fault.defect) and s.active]
+    clean = programme.pictures(rng, footage, total, size, fps, cache, log, only_cuts=True)
+    track: Sound | None = programme.sound(rng, heard, round(float(total / fps) * RATE_HZ), log, even=True)
+    pictures: Iterator[Picture | None] = clean
+    edit: Edit | None = None
+    moved: tuple[frozenset[Kind], float] | None = None
+    name: str | None = None
+    if fault.picture is not None:
+        pictures, name = _inject(clean, fault, case.level, rng, fps, first, past), "video:0"
+    if fault.sound is not None:
+        assert track is not None
+        a, b = round(start_s * RATE_HZ), round(end_s * RATE_HZ)
+        moment = Moment(case.level, rng, float(fps), RATE_HZ, 0, 1)
+        changed = fault.sound(track[:, a:b].copy(), moment)
+        name = "audio:0" if fault.picture is None else None
+        if changed is None:
+            edit = _without_sound(start_s, end_s)
+        else:
+            track[:, a:b] = changed
+    if fault.damage is not None:
+        edit, name = _damage(rng, fault.damage * (0.4, 1.0, 2.5)[case.level], start_s, end_s), "video:0"
+    if fault.clock_s is not None:
+        coding = replace(coding, container="mpegts", b_pictures=0)
+        kinds: tuple[frozenset[Kind], ...] = (
+            frozenset({"video"}),
+            frozenset({"audio"}),
+            frozenset({"video", "audio"}),
+        )
+        moved = kinds[int(rng.integers(3))], _clock_step(rng, fault.clock_s, case.level)
+        name = None
+    path = folder / (case.name + coding.suffix)
+    write(path, pictures, track, fps, coding, edit=edit)
+    if moved is not None:
+        path.write_bytes(shift_clock(path.read_bytes(), moved[0], start_s, moved[1]))
+    # In a transport stream the sound begins with the encoder's priming, which is presented like any other.
+    lead_s = AAC_SAMPLES / RATE_HZ if coding.container == "mpegts" else 0.0
+    instant = fault.instant or moved is not None
+    truth = Truth(fault.defect, name, start_s + lead_s, (start_s if instant else end_s) + lead_s, instant)
+    shown = sorted({s.name for s in log.at(name, start_s, end_s)})
+    about = f"{size[0]}x{size[1]} {float(fps):.5g}/s crf {coding.crf} g {coding.gop} {coding.container}"
+    about += f"; {', '.join(shown)}"
+    if moved is not None:
+        about = f"{'+'.join(sorted(moved[0]))} moved by {moved[1]:+.3f} s; {about}"
+    return path, truth, about, float(total / fps)
+
+
+def _still_will_do(fault: Fault) -> bool:
+    return fault.picture is None and fault.damage is None and fault.defect not in MOTION
+
+
+def _inject(
+    clean: Iterator[Picture],
+    fault: Fault,
+    level: Level,
+    rng: np.random.Generator,
+    fps: Fraction,
+    first: int,
+    past: int,
+) -> Iterator[Picture | None]:
+    assert fault.picture is not None
+    moment = Moment(level, rng, float(fps), RATE_HZ, 0, past - first)
+    for index, picture in enumerate(clean):
+        if first <= index < past:
+            moment.index = index - first
+            y, cb, cr = picture
+            yield fault.picture((y.copy(), cb.copy(), cr.copy()), moment)
+        else:
+            yield picture
+
+
+def _without_sound(start_s: float, end_s: float) -> Edit:
+    def edit(kind: Kind, at_s: float, data: bytes) -> bytes | None:
+        return None if kind == "audio" and start_s <= at_s < end_s else data
+
+    return edit
+
+
+def _damage(rng: np.random.Generator, share: float, start_s: float, end_s: float) -> Edit:
+    """Flips bits in so many of the coded bytes of pictures; their first bytes, the headers, stay."""
+
+    def edit(kind: Kind, at_s: float, data: bytes) -> bytes | None:
+        if kind != "video" or not start_s <= at_s < end_s or len(data) < 64:
+            return data
+        out = np.frombuffer(data, np.uint8).copy()
+        count = max(1, int(rng.poisson(share * (len(data) - 48))))
+        places = rng.integers(48, len(data), count)
+        out[places] ^= (1 << rng.integers(0, 8, count)).astype(np.uint8)
+        return out.tobytes()
+
+    return edit
+
+
+def _clock_step(rng: np.random.Generator, among: tuple[float, float], level: Level) -> float:
+    """A third of the range for each level, the smallest steps for the mildest."""
+    steps = sorted((float(rng.uniform(*among)) for _ in range(60)), key=abs)
+    return steps[int(rng.integers(20 * level, 20 * level + 20))]
+
+
+def watch(path: Path, seats: Sequence[Seat] | None = None) -> tuple[Watch, Report]:
+    """Watch a file to its end as `glitchwatch check` does, in this process."""
+    if seats is None:
+        seats = profiles.seats(profiles.read(None), ())
+    run = Watch(str(path), seats, version=__version__, clock=SystemClock())
+    return run, run.run()
+
+
+def run_clean(number: int, seed: int, length_s: float, folder: Path, evidence: Path) -> Clean:
+    """Make a stretch of clean programme, watch it, and keep a picture of whatever was alarming."""
+    rng = np.random.default_rng((seed, 1 << 20, number))
+    fps = programme.RATES[int(rng.integers(len(programme.RATES)))]
+    size: Size = programme.SIZES[int(rng.integers(len(programme.SIZES)))]
+    coding = Coding.draw(rng)
+    log, cache = Log(), folder / "masters"
+    cache.mkdir(exist_ok=True)
+    count = round(length_s * fps)
+    pictures = programme.pictures(rng, picture_sources(corpus()), count, size, fps, cache, log)
+    track = programme.sound(rng, sound_sources(corpus()), round(length_s * RATE_HZ), log)
+    path = folder / f"clean-{number}{coding.suffix}"
+    write(path, pictures, track, fps, coding)
+    run, report = watch(path)
+    report = run.evidence.save(evidence / f"clean-{number}", report) if report.defects else report
+    path.unlink()
+    judged = {"": report.execution.watched_s}
+    for row in report.coverage:
+        judged[row.detector] = max(judged.get(row.detector, 0.0), row.watched_s - row.not_yet_s)
+    return Clean(
+        number=number,
+        judged_s=judged,
+        alarms=[_alarm(defect, log, number) for defect in report.defects if defect.suppressed_by is None],
+        material=frozenset(span.source.name for span in (*log.pictures, *log.sounds)),
+    )
+
+
+def _alarm(defect: Defect, log: Log, stretch: int) -> Alarm:
+    shown: list[Source] = log.at(defect.track, defect.start_s, defect.end_s)
+    known = any(defect.defect in source.excused for source in shown)
+    if defect.defect == "mono":
+        known = True  # much of the material was recorded in mono
+    return Alarm(defect, tuple(source.name for source in shown), stretch, known)
+
+
+def false_alarms(clean: Sequence[Clean]) -> list[Alarm]:
+    """The alarms that the footage does not excuse, mere properties included."""
+    return [alarm for stretch in clean for alarm in stretch.alarms if not alarm.known]
+
+
+def loud(alarm: Alarm) -> bool:
+    """Whether it would have been counted as a hit, were there a fault."""
+    return counts(alarm.defect)
