@@ -234,8 +234,9 @@ class Cadence:
         if len(self._times) <= self.STEPS:
             return False
         steps = np.diff(self._times)
-        mean = float(steps.mean())
-        if float(np.abs(steps - mean).max()) <= max(0.02 * mean, 1.1e6):  # containers may round to 1 ms
+        near = steps[np.abs(steps - np.median(steps)) <= max(0.02 * float(np.median(steps)), 1.1e6)]
+        if len(near) >= self.STEPS - 2:  # containers may round to 1 ms, and begin with a longer step
+            mean = float(near.mean())
             self.fps = min(self.USUAL, key=lambda usual: abs(usual - NS / mean))
             if abs(self.fps - NS / mean) > 0.004 * self.fps:
                 self.fps = NS / mean

@@ -145,14 +145,19 @@ class SegmentDecoder:
         ]
         if starts:
             self._timeline.start(int(min(starts)))
+        packets = 0
         try:
             for packet in container.demux(streams):
                 decoder = by_index.get(packet.stream_index)
                 if decoder is not None and packet.size:
+                    packets += 1
                     yield from decoder.decode(packet)
                     yield from self._timeline.ticks()
         except DAMAGED as error:
             yield from self._unreadable(segment, state, error)
+            return
+        if not packets and segment.data and not _is_mp4(segment.data):
+            yield from self._unreadable(segment, state, ValueError("it is not media"))
 
     def _unreadable(self, segment: Segment, state: _Rendition, error: BaseException) -> Iterator[Event]:
         words = f"segment {segment.sequence} cannot be read: {getattr(error, 'strerror', None) or error}"
@@ -181,3 +186,8 @@ class SegmentDecoder:
                     self._about.tracks[decoder.track] = decoder.described
         if self._about.started_at is None and segment.program_date_time is not None and first_ns is not None:
             self._about.started_at = segment.program_date_time - timedelta(microseconds=first_ns // 1000)
+
+
+def _is_mp4(data: bytes) -> bool:
+    """Whether it begins as a media segment does (ISO/IEC 14496-12); one without samples is still one."""
+    return data[4:8] in (b"styp", b"moof", b"sidx", b"emsg", b"prft", b"ftyp", b"mdat", b"free", b"uuid")

@@ -204,8 +204,9 @@ class Timeline:
         assert clock.end_ns is not None
         due = clock.end_ns
         for other in self._clocks.values():
-            if other is clock or other.offset_ns is None:
-                continue
+            if other is clock or other.offset_ns in (None, clock.offset_ns):
+                continue  # it has not jumped
+            assert other.offset_ns is not None
             if abs(raw_ns + other.offset_ns - due) <= ALIGN_NS:
                 clock.offset_ns = other.offset_ns
                 break
