@@ -239,7 +239,7 @@ def watch(path: Path, seats: Sequence[Seat] | None = None) -> tuple[Watch, Repor
 
 
 def run_clean(number: int, seed: int, length_s: float, folder: Path, evidence: Path) -> Clean:
-    """Make a stretch of clean programme, watch it, and keep a picture of whatever was alarming."""
+    """Make a stretch of clean programme, watch it, and keep it with pictures where it raised an alarm."""
     rng = np.random.default_rng((seed, 1 << 20, number))
     fps = programme.RATES[int(rng.integers(len(programme.RATES)))]
     size: Size = programme.SIZES[int(rng.integers(len(programme.SIZES)))]
@@ -252,7 +252,11 @@ def run_clean(number: int, seed: int, length_s: float, folder: Path, evidence: P
     path = folder / f"clean-{number}{coding.suffix}"
     write(path, pictures, track, fps, coding)
     run, report = watch(path)
-    report = run.evidence.save(evidence / f"clean-{number}", report) if report.defects else report
+    if report.defects:
+        report = run.evidence.save(evidence / f"clean-{number}", report)
+    alarms = [_alarm(defect, log, number) for defect in report.defects if defect.suppressed_by is None]
+    if any(loud(alarm) and not alarm.known for alarm in alarms):
+        shutil.copy(path, evidence / path.name)
     path.unlink()
     judged = {"": report.execution.watched_s}
     for row in report.coverage:
@@ -260,7 +264,7 @@ def run_clean(number: int, seed: int, length_s: float, folder: Path, evidence: P
     return Clean(
         number=number,
         judged_s=judged,
-        alarms=[_alarm(defect, log, number) for defect in report.defects if defect.suppressed_by is None],
+        alarms=alarms,
         material=frozenset(span.source.name for span in (*log.pictures, *log.sounds)),
     )
 

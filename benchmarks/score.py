@@ -50,7 +50,7 @@ STRETCH_S = 150.0  # one stretch of clean programme
 @click.option("--write", is_flag=True, help=f"Write {SCORES} as well.")
 def main(seed: int | None, only: str, minutes: float | None, faults: int, jobs: int, write: bool) -> None:
     """Score the detectors. Missed clips, frames of false alarms and all figures go to build/score."""
-    console = Console(width=None if Console().is_terminal else 150)
+    console = Console(width=None if Console().is_terminal else 160)
     detectors = load()
     names = [name.strip() for name in only.split(",") if name.strip()] or list(detectors)
     unknown = sorted(set(names) - set(detectors))
