@@ -18,6 +18,8 @@ from worker.ingest.timeline import NS, Timeline
 
 PICTURE_TOLERANCE_NS = 200_000_000
 SOUND_TOLERANCE_NS = 60_000_000
+PICTURE_STEADY_NS = 900_000_000
+SOUND_STEADY_NS = 300_000_000
 MOST_FPS = 240  # a higher declared rate is a time base, not a rate
 BLOCK_HZ = 10  # blocks of sound a second
 # Errors by which libav says "this packet is damaged"; which one it picks is not consistent (AAC may even
@@ -36,7 +38,9 @@ class TrackDecoder:
         self.language: str | None = None
         self._timeline = timeline
         video = kind == "video"
-        self._clock = timeline.clock(track, PICTURE_TOLERANCE_NS if video else SOUND_TOLERANCE_NS)
+        tolerance = PICTURE_TOLERANCE_NS if video else SOUND_TOLERANCE_NS
+        steady = PICTURE_STEADY_NS if video else SOUND_STEADY_NS
+        self._clock = timeline.clock(track, tolerance, steady_needed_ns=steady)
         self._context: Any = None
         self._signature: tuple[Any, ...] = ()
         self._format: Format | None = None
@@ -86,10 +90,18 @@ class TrackDecoder:
             frames = self._context.decode(packet)
         except DAMAGED as error:
             if not self._waiting_for_key:
-                yield Damage(self.end_ns, self.track, 1, _words(error))
+                yield Damage(self._due_ns(packet), self.track, 1, _words(error))
             return
         for frame in frames:
             yield from self._frame(frame)
+
+    def _due_ns(self, packet: Any) -> int:
+        """Media time of a packet that gave nothing, as far as it is known."""
+        if packet.pts is None or packet.time_base is None:
+            return max(self.end_ns, 0)
+        base = packet.time_base
+        at = self._timeline.estimate(self._clock, packet.pts * base.numerator * NS // base.denominator)
+        return max(at, self.end_ns, 0)
 
     def flush(self) -> Iterator[Event]:
         """Hand out what the decoder still holds; it can be used again afterwards."""

@@ -22,6 +22,7 @@ from worker.ingest.reading import About
 from worker.ingest.timeline import NS, Timeline
 
 UNDECODABLE_AFTER = 2  # segments in a row without a picture or sample
+LATE_NS = 500_000_000  # playlists round durations
 _OPTIONS = {
     "correct_ts_overflow": "0",
     "fpsprobesize": "0",
@@ -63,6 +64,10 @@ class SegmentDecoder:
         before = (
             max(state.delivered_ns, *(d.end_ns for d in state.decoders.values()), 0) if state.decoders else 0
         )
+        follows = state.sequence is not None and segment.sequence == state.sequence + 1
+        for decoder in state.decoders.values():
+            limit = before + segment.duration_ns + LATE_NS if follows else None
+            self._timeline.limit(decoder.track, limit)
         first: int | None = None
         got = 0
         for event in self._demux(segment, state):

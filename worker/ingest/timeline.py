@@ -18,6 +18,7 @@ JUMP_AHEAD_NS = 10 * NS  # farther ahead than this is another clock, not missing
 JUMP_BACK_NS = 500_000_000  # farther back than this is another clock, not a repeat
 ALIGN_NS = 1_500_000_000  # an offset "fits" when it lands this close to where the track stood
 TICK_NS = 100_000_000
+EVEN_NS = 10_000_000  # time stamps are rounded to a millisecond or so
 EPOCHS_REMEMBERED = 8
 
 
@@ -33,8 +34,11 @@ class TrackClock:
     at_ns: int | None = None  # timeline: where the last sample began
     longest_ns: int = 0  # the longest ordinary step lately (a slide show's steps are long)
     step_ns: int = 0  # the last step, ordinary or not
+    steady_ns: int = 0  # for how long steps have been even
+    steady_needed_ns: int = 0  # only a clock that was even for so long can have a gap
     floor_ns: int | None = None  # where the track stood when its clock was replaced, until it is past that
     delivered_ns: int | None = None  # all media before this has been handed over, samples or not
+    limit_ns: int | None = None  # by its playlist, no sample that comes now is later than this
 
 
 @dataclass(slots=True)
@@ -45,6 +49,20 @@ class Placed:
     keep: bool
     joins: bool  # it goes on directly from the sample before it
     breaks: list[Break] = field(default_factory=list)
+
+
+def _steps_over(clock: TrackClock, step_ns: int, delta_ns: int, duration_ns: int) -> bool:
+    """Whether the step to the next sample leaves a gap; learns the clock's cadence by the way."""
+    steady = clock.steady_ns >= clock.steady_needed_ns
+    even = 2 * step_ns <= 3 * duration_ns + EVEN_NS and 3 * step_ns >= duration_ns - EVEN_NS
+    clock.steady_ns = clock.steady_ns + step_ns if even else 0
+    gap = steady and delta_ns > max(clock.tolerance_ns, 3 * clock.longest_ns)
+    if gap:
+        clock.longest_ns = max(min(step_ns, clock.step_ns), clock.longest_ns)  # two in a row are a cadence
+    else:
+        clock.longest_ns = max(step_ns, clock.longest_ns * 31 // 32)
+    clock.step_ns = step_ns
+    return gap
 
 
 class Timeline:
@@ -63,9 +81,14 @@ class Timeline:
         self._epochs = 0
         self._turn: int | None = None  # how often the clock has wrapped so far
 
-    def clock(self, track: str, tolerance_ns: int) -> TrackClock:
-        """The clock of `track`, made when it is new."""
-        return self._clocks.setdefault(track, TrackClock(track, tolerance_ns))
+    def clock(self, track: str, tolerance_ns: int, *, steady_needed_ns: int = 0) -> TrackClock:
+        """The clock of `track`, made when it is new.
+
+        A step that is longer than expected by more than `tolerance_ns` is a gap, once steps have been even for
+        `steady_needed_ns`: pictures of a screen recording or slide show come as they please.
+        """
+        made = TrackClock(track, tolerance_ns, steady_needed_ns=steady_needed_ns)
+        return self._clocks.setdefault(track, made)
 
     def start(self, raw_ns: int) -> None:
         """Declare which source time is 0; only the first call counts."""
@@ -120,33 +143,50 @@ class Timeline:
         joins = clock.at_ns is not None
         if clock.end_ns is not None and clock.at_ns is not None:
             delta = at - clock.end_ns
-            if delta > JUMP_AHEAD_NS or at < clock.at_ns - JUMP_BACK_NS:
+            back = at < clock.at_ns - JUMP_BACK_NS
+            if back or delta > JUMP_AHEAD_NS or (delta > ALIGN_NS and self._strays(clock, at)):
                 at = self._jump(clock, raw_ns, delta, breaks)
                 delta = at - clock.end_ns
                 joins = False
-            step = at - clock.at_ns
-            if delta > max(clock.tolerance_ns, 3 * clock.longest_ns):
-                breaks.append(Break(max(clock.end_ns, 0), clock.track, "gap", delta))
-                joins = False
-                clock.longest_ns = max(
-                    min(step, clock.step_ns), clock.longest_ns
-                )  # two in a row are a cadence
-                clock.step_ns = step
-            elif at <= clock.at_ns:
+            if at <= clock.at_ns:
                 clock.raw_ns = raw_ns
                 breaks.append(Break(max(clock.end_ns, 0), clock.track, "overlap", delta))
                 return Placed(at, keep=False, joins=True, breaks=breaks)
-            elif joins:
-                clock.longest_ns = max(step, clock.longest_ns * 31 // 32)
-                clock.step_ns = step
+            if _steps_over(clock, at - clock.at_ns, delta, duration_ns):
+                breaks.append(Break(max(clock.end_ns, 0), clock.track, "gap", delta))
+                joins = False
         clock.raw_ns, clock.at_ns, clock.end_ns = raw_ns, at, at + duration_ns
         return Placed(at, keep=at + duration_ns > 0, joins=joins, breaks=breaks)
+
+    def estimate(self, clock: TrackClock, raw_ns: int) -> int:
+        """Where a sample with source time `raw_ns` would lie, if the clock goes on as it did; where it stands if not."""
+        offset = clock.offset_ns
+        if offset is None and self._origin_ns is not None:
+            offset = -self._origin_ns
+        stands = clock.end_ns or 0
+        if offset is None or not stands <= raw_ns + offset <= stands + JUMP_AHEAD_NS:
+            return stands
+        return raw_ns + offset
+
+    def _strays(self, clock: TrackClock, at_ns: int) -> bool:
+        """Whether no other track, and no delivery, has come near `at_ns`: then it is the clock that jumped."""
+        others = [c for c in self._clocks.values() if c is not clock and c.end_ns is not None]
+        near = at_ns - ALIGN_NS
+        return bool(others) and all(max(c.end_ns or 0, c.delivered_ns or 0) < near for c in others) and (
+            clock.delivered_ns or 0
+        ) < near
 
     def delivered(self, track: str, at_ns: int) -> None:
         """All media of `track` before `at_ns` has been handed over, whether it held samples or not."""
         clock = self._clocks.get(track)
         if clock is not None:
             clock.delivered_ns = max(clock.delivered_ns or 0, at_ns)
+
+    def limit(self, track: str, at_ns: int | None) -> None:
+        """No sample of `track` that comes now is due after `at_ns`: a later one has another clock. None: unknown."""
+        clock = self._clocks.get(track)
+        if clock is not None:
+            clock.limit_ns = at_ns
 
     def ticks(self) -> list[Tick]:
         """The clock's ticks that have become due: see `Tick`."""
@@ -199,6 +239,15 @@ class Timeline:
             self.start(raw_ns)
             assert self._origin_ns is not None
             clock.offset_ns = -self._origin_ns
+
+    def _jumped(self, clock: TrackClock, at_ns: int, delta_ns: int) -> bool:
+        """Whether a step ahead is too long for missing media. It never is when it leads to where media has been."""
+        if delta_ns <= max(clock.tolerance_ns, 3 * clock.longest_ns):
+            return False
+        known = max(self.reached_ns, clock.delivered_ns or 0) + ALIGN_NS
+        if clock.limit_ns is not None:
+            return at_ns > max(known, clock.limit_ns)
+        return delta_ns > JUMP_AHEAD_NS and at_ns > known
 
     def _jump(self, clock: TrackClock, raw_ns: int, delta_ns: int, breaks: list[Break]) -> int:
         assert clock.end_ns is not None
