@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import structlog
 from rich.console import Console
 
 from contracts.errors import ConfigError, GlitchwatchError
@@ -30,12 +31,18 @@ def _source_options(command: Any) -> Any:
     """Options about what runs, and how inputs are reached: the same for every command that reads one."""
     for option in reversed(
         [
-            click.option("--profile", "profile_path", type=click.Path(dir_okay=False), help="Profile (TOML)."),
+            click.option(
+                "--profile", "profile_path", type=click.Path(dir_okay=False), help="Profile (TOML)."
+            ),
             click.option("--only", metavar="NAME,NAME", help="Run these detectors alone."),
-            click.option("--header", "headers", metavar="NAME:VALUE", multiple=True, help="Send this header."),
+            click.option(
+                "--header", "headers", metavar="NAME:VALUE", multiple=True, help="Send this header."
+            ),
             click.option("--user-agent", help="Send this user agent."),
             click.option("--bearer", metavar="TOKEN", help="Send this bearer token."),
-            click.option("--carry-query", is_flag=True, help="Send the playlist's query with its segments too."),
+            click.option(
+                "--carry-query", is_flag=True, help="Send the playlist's query with its segments too."
+            ),
             click.option(
                 "--variant",
                 type=click.Choice(["highest", "lowest", "all"]),
@@ -43,7 +50,9 @@ def _source_options(command: Any) -> Any:
                 show_default=True,
                 help="Which variant of a multivariant playlist.",
             ),
-            click.option("--language", metavar="TAG", help="Which alternate audio; default: the playlist's own."),
+            click.option(
+                "--language", metavar="TAG", help="Which alternate audio; default: the playlist's own."
+            ),
             click.option(
                 "--timeout",
                 "timeout_s",
@@ -66,7 +75,9 @@ def _output_options(command: Any) -> Any:
             click.option("--csv", "csv_path", metavar="PATH", help="Defects as CSV."),
             click.option("--html", "html_path", metavar="PATH", help="Report as one HTML file."),
             click.option("--ebu-qc", "ebu_qc_path", metavar="PATH", help="Report as EBU-QC-style XML."),
-            click.option("--evidence", "evidence_dir", metavar="DIR", help="Save a picture of each defect here."),
+            click.option(
+                "--evidence", "evidence_dir", metavar="DIR", help="Save a picture of each defect here."
+            ),
             click.option(
                 "--measurements",
                 "measurements_path",
@@ -187,6 +198,9 @@ def seconds(text: str) -> float:
 
 def main() -> None:
     """Run the command line; an expected error is one sentence on standard error, never a traceback."""
+    structlog.configure(
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr)
+    )  # documents go to standard output
     try:
         status = cli.main(standalone_mode=False)
         sys.exit(status if isinstance(status, int) else 0)
