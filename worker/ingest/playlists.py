@@ -8,7 +8,7 @@ from typing import Any
 
 from contracts.clock import Clock
 from contracts.errors import ConfigError
-from contracts.urls import redact
+from contracts.urls import is_url, redact
 from detectors.events import Event, Fetch
 from worker.ingest.hls.client import HlsClient
 from worker.ingest.hls.items import Checkpoint, Segment
@@ -17,7 +17,8 @@ from worker.ingest.reading import About
 from worker.ingest.segments import SegmentDecoder
 from worker.ingest.timeline import Timeline
 
-GIVE_UP_FACTOR = 3.0  # a recording that stays away for so many read time-outs will not come
+GIVE_UP_FACTOR = 1.5  # a recording that stays away for so many read time-outs will not come
+LOCAL_PATIENCE_S = 0.5  # a file is there or it is not
 
 
 class PlaylistReading:
@@ -41,6 +42,8 @@ class PlaylistReading:
         self.about = About(container="hls")
         self._url, self._live = url, live
         self._timeline = Timeline()
+        if not is_url(url):
+            options = replace(options, read_timeout_s=LOCAL_PATIENCE_S, retries=0)
         checkpoint = None
         if resume:
             checkpoint = Checkpoint.from_dict(resume["renditions"])
