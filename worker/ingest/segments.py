@@ -19,10 +19,10 @@ from detectors.frame import Block, Frame
 from worker.ingest.decode import DAMAGED, TrackDecoder, language_of, tracks_of
 from worker.ingest.hls.items import Segment
 from worker.ingest.reading import About
-from worker.ingest.timeline import NS, Timeline
+from worker.ingest.timeline import JUMP_AHEAD_NS, NS, Timeline
 
 UNDECODABLE_AFTER = 2  # segments in a row without a picture or sample
-LATE_NS = 500_000_000  # playlists round durations
+LATE_NS = 500_000_000  # playlists round durations; where segments were lost, nothing is known
 _OPTIONS = {
     "correct_ts_overflow": "0",
     "fpsprobesize": "0",
@@ -66,8 +66,8 @@ class SegmentDecoder:
         )
         follows = state.sequence is not None and segment.sequence == state.sequence + 1
         for decoder in state.decoders.values():
-            limit = before + segment.duration_ns + LATE_NS if follows else None
-            self._timeline.limit(decoder.track, limit)
+            late = LATE_NS if follows else JUMP_AHEAD_NS
+            self._timeline.limit(decoder.track, before + segment.duration_ns + late)
         first: int | None = None
         got = 0
         for event in self._demux(segment, state):

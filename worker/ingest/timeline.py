@@ -144,7 +144,7 @@ class Timeline:
         if clock.end_ns is not None and clock.at_ns is not None:
             delta = at - clock.end_ns
             back = at < clock.at_ns - JUMP_BACK_NS
-            if back or delta > JUMP_AHEAD_NS or (delta > ALIGN_NS and self._strays(clock, at)):
+            if back or self._strays(clock, at, delta):
                 at = self._jump(clock, raw_ns, delta, breaks)
                 delta = at - clock.end_ns
                 joins = False
@@ -159,7 +159,7 @@ class Timeline:
         return Placed(at, keep=at + duration_ns > 0, joins=joins, breaks=breaks)
 
     def estimate(self, clock: TrackClock, raw_ns: int) -> int:
-        """Where a sample with source time `raw_ns` would lie, if the clock goes on as it did; where it stands if not."""
+        """Where a sample with source time `raw_ns` lies if the clock goes on as it did, else where the clock stands."""
         offset = clock.offset_ns
         if offset is None and self._origin_ns is not None:
             offset = -self._origin_ns
@@ -168,13 +168,16 @@ class Timeline:
             return stands
         return raw_ns + offset
 
-    def _strays(self, clock: TrackClock, at_ns: int) -> bool:
-        """Whether no other track, and no delivery, has come near `at_ns`: then it is the clock that jumped."""
-        others = [c for c in self._clocks.values() if c is not clock and c.end_ns is not None]
-        near = at_ns - ALIGN_NS
-        return bool(others) and all(max(c.end_ns or 0, c.delivered_ns or 0) < near for c in others) and (
-            clock.delivered_ns or 0
-        ) < near
+    def _strays(self, clock: TrackClock, at_ns: int, delta_ns: int) -> bool:
+        """Whether a step ahead leads to where no track and no delivery has come near: then the clock has jumped."""
+        known = [
+            max(c.end_ns or 0, c.delivered_ns or 0) for c in self._clocks.values() if c.end_ns is not None
+        ]
+        if max(known) >= at_ns - ALIGN_NS:
+            return False
+        if clock.limit_ns is not None:
+            return at_ns > clock.limit_ns
+        return delta_ns > (ALIGN_NS if len(known) > 1 else JUMP_AHEAD_NS)
 
     def delivered(self, track: str, at_ns: int) -> None:
         """All media of `track` before `at_ns` has been handed over, whether it held samples or not."""
@@ -239,15 +242,6 @@ class Timeline:
             self.start(raw_ns)
             assert self._origin_ns is not None
             clock.offset_ns = -self._origin_ns
-
-    def _jumped(self, clock: TrackClock, at_ns: int, delta_ns: int) -> bool:
-        """Whether a step ahead is too long for missing media. It never is when it leads to where media has been."""
-        if delta_ns <= max(clock.tolerance_ns, 3 * clock.longest_ns):
-            return False
-        known = max(self.reached_ns, clock.delivered_ns or 0) + ALIGN_NS
-        if clock.limit_ns is not None:
-            return at_ns > max(known, clock.limit_ns)
-        return delta_ns > JUMP_AHEAD_NS and at_ns > known
 
     def _jump(self, clock: TrackClock, raw_ns: int, delta_ns: int, breaks: list[Break]) -> int:
         assert clock.end_ns is not None
