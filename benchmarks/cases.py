@@ -272,8 +272,6 @@ def run_clean(number: int, seed: int, length_s: float, folder: Path, evidence: P
 def _alarm(defect: Defect, log: Log, stretch: int) -> Alarm:
     shown: list[Source] = log.at(defect.track, defect.start_s, defect.end_s)
     known = any(defect.defect in source.excused for source in shown)
-    if defect.defect == "mono":
-        known = True  # much of the material was recorded in mono
     return Alarm(defect, tuple(source.name for source in shown), stretch, known)
 
 

@@ -86,3 +86,8 @@ def test_the_log_tells_what_was_shown_when() -> None:
     assert log.at("video:0", 9, 9) == [two]
     assert log.at("audio:0", 9, 9) == [three]
     assert log.at(None, 1, 2) == [one, three]
+
+
+def test_only_sound_that_is_stereo_for_sure_is_held_against_mono(tmp_path: Path) -> None:
+    found = sources.sounds(corpus(tmp_path, GOOD))
+    assert {s.path is None for s in found if s.fits("mono")} == {True}
