@@ -54,9 +54,15 @@ class AbsenceDetector(Detector[AbsenceParams]):
             if at_ns - self._end_ns < self.params.min_seconds * 0.5e9:
                 self._begin_ns, self._end_ns = at_ns, end_ns
                 return
+        if self._begin_ns is not None:
+            step = at_ns - self._begin_ns
+            usual = (
+                min(step, self._step_ns) if self._hold.is_open else step
+            )  # two long steps in a row: a cadence
+            self._longest_ns = max(usual, self._longest_ns * 31 // 32)
+            self._step_ns = step
+        if self._hold.is_open:
             yield from self._hold.update(at_ns, False, 0.0)
-        elif self._begin_ns is not None:
-            self._longest_ns = max(at_ns - self._begin_ns, self._longest_ns * 31 // 32)
         self._begin_ns, self._end_ns = at_ns, end_ns
 
     def tick(self, tick: Tick) -> Iterator[Finding]:

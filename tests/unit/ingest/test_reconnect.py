@@ -122,10 +122,10 @@ def test_attempts_back_off_and_are_never_further_apart_than_told(
 def test_a_refusal_for_good_is_told_and_raised(recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     live, _ = reading(Failing(recording, [1], SourceForbidden("loopback is not allowed")), monkeypatch)
     told: list[Source] = []
-    with pytest.raises(SourceForbidden):
+    with pytest.raises(SourceForbidden):  # noqa: PT012  # what was told before it was raised
         for event in live.events():
             if isinstance(event, Source):
-                told.append(event)  # noqa: PERF401  # what was told before it was raised
+                told.append(event)
     live.close()
     assert [(t.blind, t.reason) for t in told] == [("source_forbidden", "loopback is not allowed")]
 
