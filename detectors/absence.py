@@ -49,11 +49,11 @@ class AbsenceDetector(Detector[AbsenceParams]):
 
     def seen(self, at_ns: int, end_ns: int) -> Iterator[Finding]:
         """A sample of the track arrived."""
-        if self._hold.is_open and self._end_ns is not None:
+        late = self._end_ns is not None and at_ns - self._end_ns < self.params.min_seconds * 0.5e9
+        if self._hold.is_open and late:
             # A decoder hands out its last pictures only when the next come in: those join on to what was there.
-            if at_ns - self._end_ns < self.params.min_seconds * 0.5e9:
-                self._begin_ns, self._end_ns = at_ns, end_ns
-                return
+            self._begin_ns, self._end_ns = at_ns, end_ns
+            return
         if self._begin_ns is not None:
             step = at_ns - self._begin_ns
             usual = (

@@ -125,7 +125,7 @@ def test_a_refusal_for_good_is_told_and_raised(recording: Path, monkeypatch: pyt
     with pytest.raises(SourceForbidden):  # noqa: PT012  # what was told before it was raised
         for event in live.events():
             if isinstance(event, Source):
-                told.append(event)
+                told.append(event)  # noqa: PERF401
     live.close()
     assert [(t.blind, t.reason) for t in told] == [("source_forbidden", "loopback is not allowed")]
 
