@@ -70,6 +70,8 @@ class AbsenceDetector(Detector[AbsenceParams]):
         if self._end_ns is None:
             return
         absent = tick.at_ns - self._end_ns
+        if self._hold.is_open and absent < self.params.min_seconds * 0.5e9:  # late, and it has caught up
+            yield from self._hold.update(self._end_ns, False, 0.0)
         allowed = max(self.params.min_seconds * 1e9, self.params.sparse_factor * self._longest_ns)
         if absent >= allowed:
             yield from self._hold.update(self._end_ns, True, absent / 1e9, end_ns=tick.at_ns)

@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, Self
+from zlib import crc32
 
-from contracts.clock import SystemClock
+from contracts.clock import ManualClock, SystemClock
 from contracts.findings import DefectEdge, Edge, Finding
+from contracts.profile import DetectorChoice, Profile
 from contracts.report import Defect, Report
 from detectors.catalogue import Seat
 from detectors.events import Source
 from glitchwatch import profiles
-from glitchwatch.origin.channel import ChannelSpec
+from glitchwatch.origin.channel import Channel, ChannelSpec
 from glitchwatch.origin.faults import KINDS, Fault, Schedule
+from glitchwatch.origin.picture import MovingPicture
 from glitchwatch.origin.server import Origin
+from glitchwatch.origin.sound import ProgrammeSound
+from tests.e2e.hostile_origin import HostileOrigin
+from tests.media import FPS, Audio, Video, ts_segments, write
 from worker.ingest.options import IngestOptions
 from worker.watch import Listener, Watch
 
 QUICK = IngestOptions(
     open_timeout_s=0.6, read_timeout_s=0.6, retries=1, backoff_first_s=0.05, backoff_most_s=0.3
 )
-PATIENCE_S = 30.0  # only against a hang; no test waits for it
+PATIENCE_S = 60.0  # only against a hang; no test waits for it
 
 
 def seats(*only: str, **params: dict[str, Any]) -> list[Seat]:
     """The default profile's detectors, or those named; `params` by detector."""
-    from contracts.profile import DetectorChoice, Profile
-
     chosen = {name: DetectorChoice(params=values) for name, values in params.items()}
     return profiles.seats(Profile(detectors=chosen), only)
 
@@ -143,3 +150,129 @@ def spec(name: str = "a", **more: Any) -> ChannelSpec:
 def origin(*channels: tuple[ChannelSpec, Sequence[Fault]]) -> Origin:
     """An origin that serves those channels with those faults."""
     return Origin([(s, Schedule(faults)) for s, faults in channels])
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A media segment. `tags` are lines of the playlist that go before it."""
+
+    data: bytes
+    duration_s: float
+    init: bytes | None = None
+    tags: str = ""
+
+
+class Replay:
+    """A live playlist of pieces made before, on an origin that misbehaves; `pace` is media seconds a second.
+
+    `ahead` pieces are there at once, the last `listed` are named.
+    """
+
+    def __init__(
+        self,
+        server: HostileOrigin,
+        pieces: Sequence[Piece],
+        path: str = "/live.m3u8",
+        *,
+        pace: float = 3.0,
+        ahead: int = 8,
+        listed: int = 40,
+    ) -> None:
+        self.server, self.pieces, self.path, self.pace = server, pieces, path, pace
+        self.ahead, self.listed = ahead, listed
+        self.query: Callable[[], str] = lambda: ""
+        self._began_s = time.monotonic()
+        self._frozen: int | None = None
+        for number, piece in enumerate(pieces):
+            server.put(self.name(number), piece.data)
+            if piece.init is not None:
+                server.put(self._init_name(piece.init), piece.init)
+        server.put(path, self.playlist)
+
+    def name(self, number: int) -> str:
+        """The path of a piece."""
+        return f"{self.path.rpartition('.')[0]}-{number:04d}.ts"
+
+    def _init_name(self, init: bytes) -> str:
+        return f"{self.path.rpartition('.')[0]}-init-{crc32(init):08x}.mp4"
+
+    @property
+    def newest(self) -> int:
+        """The last piece that is named."""
+        if self._frozen is not None:
+            return self._frozen
+        grown = (time.monotonic() - self._began_s) * self.pace / self.pieces[0].duration_s
+        return min(len(self.pieces) - 1, self.ahead - 1 + int(grown))
+
+    @property
+    def edge_s(self) -> float:
+        """Media time of the live edge."""
+        return sum(p.duration_s for p in self.pieces[: self.newest + 1])
+
+    def freeze(self) -> None:
+        """The playlist stops growing."""
+        self._frozen = self.newest
+
+    def thaw(self) -> None:
+        """It goes on where it stopped."""
+        assert self._frozen is not None
+        self.ahead, self._began_s, self._frozen = self._frozen + 1, time.monotonic(), None
+
+    def playlist(self) -> bytes:
+        newest = self.newest
+        first = max(0, newest - self.listed + 1)
+        target_s = max(p.duration_s for p in self.pieces)
+        gone = sum("EXT-X-DISCONTINUITY" in p.tags for p in self.pieces[:first])
+        lines = ["#EXTM3U", f"#EXT-X-TARGETDURATION:{target_s:g}", f"#EXT-X-MEDIA-SEQUENCE:{first}"]
+        lines.append(f"#EXT-X-DISCONTINUITY-SEQUENCE:{gone}")
+        query, init = self.query(), None
+        for number in range(first, newest + 1):
+            piece = self.pieces[number]
+            lines += piece.tags.splitlines()
+            if piece.init is not None and piece.init != init:
+                init = piece.init
+                lines.append(f'#EXT-X-MAP:URI="{self._init_name(init)}"')
+            lines += [f"#EXTINF:{piece.duration_s:g},", self.name(number) + (f"?{query}" if query else "")]
+        return "\n".join([*lines, ""]).encode()
+
+
+PIECE_S = 0.4
+
+
+@cache
+def transport_stream(
+    seconds: float, black: tuple[float, float] | None = None, size: tuple[int, int] = (320, 180)
+) -> bytes:
+    """A programme with picture and sound as MPEG-TS, with a key picture every 0.4 s; black for a while if asked."""
+    moving = MovingPicture(5, width=size[0], height=size[1], fps=FPS)
+    pictures = [moving(i) for i in range(round(seconds * FPS))]
+    if black is not None:
+        for picture in pictures[round(black[0] * FPS) : round(black[1] * FPS)]:
+            picture[0][:], picture[1][:], picture[2][:] = 16, 128, 128
+    options = (("preset", "ultrafast"), ("g", "10"), ("threads", "1"), ("x264-params", "scenecut=0"))
+    memory = io.BytesIO()
+    sound = ProgrammeSound(5)(0, round(seconds * 48_000))
+    write(memory, video=Video(pictures, options=options), audio=Audio(sound), muxer="mpegts")
+    return memory.getvalue()
+
+
+@cache
+def pieces(
+    seconds: float = 24.0, black: tuple[float, float] | None = None, size: tuple[int, int] = (320, 180)
+) -> tuple[Piece, ...]:
+    """`transport_stream` cut into pieces of 0.4 s."""
+    return tuple(Piece(p, PIECE_S) for p in ts_segments(transport_stream(seconds, black, size), PIECE_S))
+
+
+@cache
+def renditions(seconds: int = 24) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
+    """Picture and sound apart from each other, fragmented MP4 in pieces of 1 s."""
+    channel = Channel(spec(kept=seconds), Schedule(), ManualClock())
+    for _ in range(seconds):
+        channel.step()
+    channel.close()
+    made = []
+    for window, suffix in ((channel.windows["picture"], "m4s"), (channel.windows["sound"], "m4s")):
+        found = [window.find(f"{window.name}-{n:06d}.{suffix}") for n in range(seconds)]
+        made.append(tuple(Piece(s.data, s.duration_s, window.init(s.init or "")) for s in found if s))
+    return made[0], made[1]

@@ -9,7 +9,7 @@ from typing import Any
 from contracts.clock import Clock
 from contracts.errors import ConfigError
 from contracts.urls import is_url, redact
-from detectors.events import Event, Fetch
+from detectors.events import Event, Fetch, Source
 from worker.ingest.hls.client import HlsClient
 from worker.ingest.hls.items import Checkpoint, Segment
 from worker.ingest.options import IngestOptions
@@ -47,7 +47,8 @@ class PlaylistReading:
         checkpoint = None
         if resume:
             checkpoint = Checkpoint.from_dict(resume["renditions"])
-            self._timeline.resume(int(resume["position_ns"]))
+            offset = resume.get("offset_ns")
+            self._timeline.resume(int(resume["position_ns"]), None if offset is None else int(offset))
         self._decoder = SegmentDecoder(self._timeline, self.about)
         self._client = HlsClient(
             url,
@@ -59,12 +60,21 @@ class PlaylistReading:
             resume=checkpoint,
             give_up_s=None if live else GIVE_UP_FACTOR * options.read_timeout_s,
         )
+        self._late_ns: dict[str, int] = {}  # how far a blind rendition was behind the input's farthest
+        self._behind = dict(resume) if resume else self._here()
 
     def checkpoint(self) -> dict[str, Any]:
-        """Where another process goes on: the segments handed over, and the media time after them."""
+        """Where another process goes on: behind the last segment that was decoded to its end.
+
+        One that was begun comes again, at the same media time.
+        """
+        return self._behind
+
+    def _here(self) -> dict[str, Any]:
         return {
             "renditions": self._client.checkpoint().to_dict(),
             "position_ns": self._timeline.reached_ns,
+            "offset_ns": self._timeline.offset_ns,
         }
 
     def close(self) -> None:
@@ -84,10 +94,13 @@ class PlaylistReading:
                             "Use `glitchwatch watch URL --for 60s`.",
                         )
                     yield from self._decoder.decode(item)
+                    self._behind = self._here()
                 elif isinstance(item, Fetch):
                     yield from self._fetched(item)
+                    if item.given_up:
+                        self._behind = self._here()
                 else:
-                    yield replace(item, track=self._track_of(item.track))
+                    yield self._seen(item)
         yield from self._decoder.flush()
 
     def _fetched(self, event: Fetch) -> Iterator[Event]:
@@ -97,6 +110,16 @@ class PlaylistReading:
             yield replace(event, track=track, at_ns=self._decoder.lost(rendition, event))
             return
         yield replace(event, track=track)
+
+    def _seen(self, event: Source) -> Source:
+        """A rendition that is blind alone is so from where its own media ends, not the input's."""
+        rendition = event.track
+        if rendition is None:
+            return event
+        if rendition not in self._late_ns:
+            self._late_ns[rendition] = event.at_ns - (self._decoder.end_ns(rendition) or event.at_ns)
+        late = self._late_ns[rendition] if event.blind else self._late_ns.pop(rendition)
+        return replace(event, track=self._track_of(rendition), at_ns=event.at_ns - late)
 
     def _track_of(self, rendition: str | None) -> str | None:
         """The track a rendition's faults are told on: its first; None when it is the input as a whole."""

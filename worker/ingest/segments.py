@@ -56,6 +56,11 @@ class SegmentDecoder:
         known = self._renditions.get(rendition)
         return [d.track for d in known.decoders.values()] if known else []
 
+    def end_ns(self, rendition: str) -> int | None:
+        """Media time up to which `rendition` has been decoded; None before its first sample."""
+        known = self._renditions.get(rendition)
+        return max((d.end_ns for d in known.decoders.values()), default=None) if known else None
+
     def decode(self, segment: Segment) -> Iterator[Event]:
         """Everything in one segment."""
         state = self._renditions.setdefault(segment.rendition, _Rendition())

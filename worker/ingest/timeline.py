@@ -76,6 +76,7 @@ class Timeline:
         self._origin_ns: int | None = None
         self._last_tick_ns = 0
         self._resumed_ns: int | None = None
+        self._resumed_offset_ns: int | None = None
         self._rebase: dict[str, int] = {}  # track -> epoch whose offset it takes with its next sample
         self._anchors: dict[int, int] = {}  # epoch -> offset
         self._epochs = 0
@@ -95,10 +96,16 @@ class Timeline:
         if self._origin_ns is None:
             self._origin_ns = raw_ns
 
-    def resume(self, position_ns: int) -> None:
-        """Go on at `position_ns` of an earlier reading: the first clock is fitted to it."""
+    def resume(self, position_ns: int, offset_ns: int | None = None) -> None:
+        """Go on at `position_ns` of an earlier reading: its `offset_ns` is kept if it fits, else the clock is."""
         self._last_tick_ns = position_ns
         self._resumed_ns = position_ns
+        self._resumed_offset_ns = offset_ns
+
+    @property
+    def offset_ns(self) -> int | None:
+        """What leads from source time to the timeline now; None before the first sample."""
+        return next((c.offset_ns for c in self._clocks.values() if c.offset_ns is not None), None)
 
     def rejoin(self) -> None:
         """The source was left and joined again: all clocks are new, and go on where the timeline stands."""
@@ -237,7 +244,9 @@ class Timeline:
         if others:
             clock.offset_ns = others[-1]
         elif self._resumed_ns is not None:
-            clock.offset_ns = self._resumed_ns - raw_ns
+            kept = self._resumed_offset_ns
+            fits = kept is not None and abs(raw_ns + kept - self._resumed_ns) <= ALIGN_NS
+            clock.offset_ns = kept if fits else self._resumed_ns - raw_ns
         else:
             self.start(raw_ns)
             assert self._origin_ns is not None
