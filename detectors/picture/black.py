@@ -20,7 +20,7 @@ from contracts.findings import Finding, Measurement, Severity
 from detectors.detector import Detector, Params, Scope
 from detectors.frame import PictureView
 from detectors.hold import Hold
-from detectors.picture_features import LUMA_HISTOGRAM
+from detectors.picture_features import LUMA_HISTOGRAM, LUMA_SPREAD
 
 LEVELS = np.arange(256, dtype=np.float32)
 
@@ -46,7 +46,7 @@ class Black(Detector[BlackParams]):
 
     id = "black"
     scope = Scope.VIDEO
-    needs = (LUMA_HISTOGRAM,)
+    needs = (LUMA_HISTOGRAM, LUMA_SPREAD)
     suppressed_by = ("picture_missing",)
     Params = BlackParams
 
@@ -61,9 +61,16 @@ class Black(Detector[BlackParams]):
             severity=Severity.CRITICAL,
         )
         self._second = -1
+        # With `min_coverage` of the samples at the highest dark code and the others at 255.
+        dark = 16 + 239 * params.max_level
+        self._brightest_mean = params.min_coverage * dark + (1 - params.min_coverage) * 255
 
     def picture(self, view: PictureView) -> Iterator[Finding]:
         """Count dark samples."""
+        second = view.at_ns // 1_000_000_000
+        if second == self._second and view[LUMA_SPREAD].mean > self._brightest_mean:
+            yield from self._hold.update(view.at_ns, False, 0.0)  # too bright for any histogram to be dark enough
+            return
         histogram = view[LUMA_HISTOGRAM]
         most = int(self.params.max_level * histogram.range)
         whole = float(histogram.whole[: most + 1].sum() / histogram.whole.sum())
@@ -71,7 +78,6 @@ class Black(Detector[BlackParams]):
         black = whole >= self.params.min_coverage and centre >= self.params.min_centre_coverage
         if black:
             black = _deviation(histogram.centre) <= self.params.max_deviation
-        second = view.at_ns // 1_000_000_000
         if second != self._second:
             self._second = second
             yield Measurement("dark_coverage", whole, "ratio", view.at_ns, self.track)

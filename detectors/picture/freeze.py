@@ -14,6 +14,7 @@ Source    FFmpeg's freezedetect and EBU QC practice for 2 s and 0.001 of the ran
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -227,9 +228,9 @@ class Freeze(Detector[FreezeParams]):
         yield from self._still_hold.update(at_ns, False, 0.0)
 
     def _remember(self, view: PictureView, small: Small, mean: float, still: Mask) -> None:
-        step = np.float32(1.0 - np.exp(-(view.end_ns - view.at_ns) / ACTIVITY_NS))
+        step = 1.0 - math.exp((view.at_ns - view.end_ns) / ACTIVITY_NS)
         if self._rest is None:
-            self._activity += step * (~still - self._activity)
+            cv2.accumulateWeighted((~still).astype(np.float32), self._activity, step)
             past = self._past
             if past and view.at_ns - past[-1].at_ns < HISTORY_STEP_NS:
                 past[-1].change = max(past[-1].change, mean)

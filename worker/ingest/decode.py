@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
 import av
@@ -42,6 +43,7 @@ class TrackDecoder:
         steady = PICTURE_STEADY_NS if video else SOUND_STEADY_NS
         self._clock = timeline.clock(track, tolerance, steady_needed_ns=steady)
         self._context: Any = None
+        self._base: Fraction | None = None  # of the time stamps of packets, and so of frames
         self._signature: tuple[Any, ...] = ()
         self._format: Format | None = None
         self._waiting_for_key = joined_live and video
@@ -88,6 +90,7 @@ class TrackDecoder:
         """The events that one packet gives rise to; damage is an event, never an exception."""
         try:
             frames = self._context.decode(packet)
+            self._base = packet.time_base
         except DAMAGED as error:
             if not self._waiting_for_key:
                 yield Damage(self._due_ns(packet), self.track, 1, _words(error))
@@ -126,10 +129,10 @@ class TrackDecoder:
             yield Damage(self.end_ns, self.track, 1, _words(error))
 
     def _raw_ns(self, frame: Any) -> int | None:
-        if frame.pts is None or frame.time_base is None:
+        pts = frame.pts
+        if pts is None or self._base is None:
             return None
-        base = frame.time_base
-        return int(frame.pts * base.numerator * NS // base.denominator)
+        return int(pts * self._base.numerator * NS // self._base.denominator)
 
     def _picture(self, frame: av.VideoFrame) -> Iterator[Event]:
         if self._waiting_for_key:
@@ -138,8 +141,8 @@ class TrackDecoder:
             self._waiting_for_key = False
         luma, chroma, depth, full = picture(frame)
         duration = self._frame_ns
-        if frame.duration and frame.time_base is not None and not self._fps:
-            duration = max(1, int(frame.duration * frame.time_base * NS))
+        if not self._fps and frame.duration and self._base is not None:
+            duration = max(1, int(frame.duration * self._base * NS))
         raw = self._raw_ns(frame)
         if raw is None:
             raw = self._follow()
