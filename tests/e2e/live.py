@@ -112,6 +112,12 @@ class Live:
         aim = self.watch.progress.watched_s + seconds
         self.until(lambda: self.watch.progress.watched_s >= aim, f"{seconds} s more media")
 
+    def finished(self) -> Report:
+        """The report of a watch that ends by itself."""
+        self._thread.join(PATIENCE_S)
+        assert not self.watch.stopped
+        return self.end()
+
     def end(self, within_s: float = PATIENCE_S) -> Report:
         """Stop the watch; its report."""
         self.watch.stop("interrupted")

@@ -23,6 +23,7 @@ from tests.e2e import live
 from tests.e2e.hostile_origin import HostileOrigin
 from tests.e2e.live import PIECE_S, QUICK, Live, Piece, Replay, fault, names, pieces, told
 from worker.ingest.playlists import PlaylistReading
+from worker.ingest.timeline import Timeline
 
 
 def whole(report: Report, *, lost_s: float = 0.0, within_s: float = 0.3) -> bool:
@@ -341,8 +342,11 @@ def test_tokens_that_run_out_are_renewed_from_the_master(server: HostileOrigin) 
     check = hostile.token(lambda: valid[0])
     for path in [channel.path, *(channel.name(n) for n in range(len(channel.pieces)))]:
         server.always(path, check)
-    master = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1000\nlive.m3u8?token="
-    server.put("/master.m3u8", lambda: f"{master}{valid[0]}".encode())
+
+    def master() -> bytes:
+        return f"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1000\nlive.m3u8?token={valid[0]}\n".encode()
+
+    server.put("/master.m3u8", master)
     with Live(server.url("/master.m3u8")) as watch:
         watch.until_watched(2)
         valid[0] = "two"
@@ -472,3 +476,18 @@ def test_an_origin_that_is_away_for_twenty_seconds() -> None:
     assert "503" in (told(report)[0].detail or "")
     assert 18 < report.execution.blind_s < 27  # from the last segment before to the first one after
     assert whole(report)
+
+
+def test_time_stamps_may_run_over_twice() -> None:
+    timeline = Timeline(wraps=True)
+    picture, sound = timeline.clock("video:0", 200_000_000), timeline.clock("audio:0", 60_000_000)
+    step = 1_000_000_000  # a cadence of a second keeps two and a half days short
+    wraps: list[str] = []
+    for second in range(2 * 95_443 + 20):
+        ticks = (second + 95_433) * VIDEO_HZ % WRAP  # ten seconds before it runs over
+        for clock in (picture, sound):
+            placed = timeline.place(clock, ticks * step // VIDEO_HZ, step)
+            assert placed.keep
+            assert placed.at_ns == pytest.approx(second * step, abs=1000)
+            wraps += [b.kind for b in placed.breaks]
+    assert wraps == ["wrap"] * 3
