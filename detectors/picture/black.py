@@ -3,7 +3,7 @@
 Measures  `dark_coverage`, ratio: share of luma samples at or below `max_level` above black.
           `centre_dark_coverage`, the same for the middle 70 % of width and height.
 Defect    `black`, critical: both coverages are reached and the dark part of the centre is flat, for `min_seconds`;
-          dated at the first dark picture. A logo or ticker near the border does not hide it.
+          dated at the first dark picture. Dark blue or green is `solid_color`. A logo or ticker near the border does not hide it.
 Blind to  Black that lasts shorter than `min_seconds`, and black behind a large or central caption. Night scenes,
           title cards and credits have light or structure in the centre, which is what spares them.
 Source    EBU QC 0272B; ITU-R BT.709 (black is 8-bit code 16, white 235); 2 s and 98 % are usual practice.
@@ -20,8 +20,9 @@ from contracts.findings import Finding, Measurement, Severity
 from detectors.detector import Detector, Params, Scope
 from detectors.frame import PictureView
 from detectors.hold import Hold
-from detectors.picture_features import LUMA_HISTOGRAM, LUMA_SPREAD
+from detectors.picture_features import CHROMA_SPREAD, LUMA_HISTOGRAM, LUMA_SPREAD
 
+NEUTRAL = 128.0
 LEVELS = np.arange(256, dtype=np.float32)
 
 
@@ -38,6 +39,9 @@ class BlackParams(Params):
     max_deviation: float = Field(
         default=3.0, ge=0, le=128, description="standard deviation of the centre, 8-bit code values"
     )
+    max_chroma: float = Field(
+        default=12.0, ge=0, le=128, description="distance of mean chroma from neutral, 8-bit code values"
+    )
     min_seconds: float = Field(default=2.0, ge=0, le=3600, description="seconds of media time")
 
 
@@ -46,7 +50,7 @@ class Black(Detector[BlackParams]):
 
     id = "black"
     scope = Scope.VIDEO
-    needs = (LUMA_HISTOGRAM, LUMA_SPREAD)
+    needs = (LUMA_HISTOGRAM, LUMA_SPREAD, CHROMA_SPREAD)
     suppressed_by = ("picture_missing",)
     Params = BlackParams
 
@@ -77,12 +81,17 @@ class Black(Detector[BlackParams]):
         centre = float(histogram.centre[: most + 1].sum() / histogram.centre.sum())
         black = whole >= self.params.min_coverage and centre >= self.params.min_centre_coverage
         if black:
-            black = _deviation(histogram.centre) <= self.params.max_deviation
+            black = _deviation(histogram.centre) <= self.params.max_deviation and not self._coloured(view)
         if second != self._second:
             self._second = second
             yield Measurement("dark_coverage", whole, "ratio", view.at_ns, self.track)
             yield Measurement("centre_dark_coverage", centre, "ratio", view.at_ns, self.track)
         yield from self._hold.update(view.at_ns, black, whole, end_ns=view.end_ns)
+
+
+    def _coloured(self, view: PictureView) -> bool:
+        chroma = view[CHROMA_SPREAD]
+        return chroma is not None and max(abs(c.mean - NEUTRAL) for c in chroma) > self.params.max_chroma
 
 
 def _deviation(counts: npt.NDArray[np.float32]) -> float:

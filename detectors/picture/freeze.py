@@ -29,7 +29,7 @@ from detectors.detector import Detector, Params, Scope
 from detectors.events import Break
 from detectors.frame import PictureView
 from detectors.hold import Hold
-from detectors.picture_features import LUMA_CHANGE, LUMA_SMALL, TILE_COLUMNS, TILE_ROWS, Small, difference
+from detectors.picture_features import LUMA_CHANGE, LUMA_SMALL, TILE_COLUMNS, TILE_ROWS, Change, Small, difference
 
 Mask = npt.NDArray[np.bool_]  # (TILE_ROWS, TILE_COLUMNS)
 
@@ -45,9 +45,10 @@ SETTLE_MEAN, SETTLE_TILE = 0.8, 2.5  # changing it by so much, 8-bit code values
 CUT_CODES = 2.5  # a change this large, and CUT_FACTOR times the usual one, is a cut
 CUT_FACTOR = 4.0
 CUT_NS = 300_000_000  # this soon after a cut, movement may be the coder settling
-FADE_CORRELATION = 0.8  # pictures of a fade differ from its end by the same pattern, ever weaker
-FADE_CODES = 4.0  # and by at least so much, on average, at the beginning of the look back
-FADE_RATIO = 4.0  # and by so much more then than in the end
+FADE_CORRELATION = 0.4  # pictures of a fade differ from its end by the same pattern, ever weaker
+FADE_CODES = 0.4  # on average by so many code values at the beginning of the look back
+FADE_MIDDLE = 0.65  # of that in its middle at most,
+FADE_RATIO = 4.0  # and by so much less in the end
 MOVED_SHARE = 0.5  # of the time constant, for a tile to count as moving
 
 
@@ -113,6 +114,7 @@ class Freeze(Detector[FreezeParams]):
         self._activity = np.zeros((TILE_ROWS, TILE_COLUMNS), np.float32)
         self._past: deque[_Past] = deque()
         self._rest: _Rest | None = None
+        self._settling_ns = -1  # since when changes have been as small as a coder's refinement, or -1
         self._second, self._most = -1, 0.0
 
     def _make_hold(self, length_s: float, severity: Severity) -> Hold:
@@ -141,7 +143,7 @@ class Freeze(Detector[FreezeParams]):
             yield from self._move(self._rest.rippled_ns)
         if self._rest is not None:
             yield from self._update(view, self._rest, float(still.mean()))
-        self._remember(view, small, change.mean, still)
+        self._remember(view, small, change, still)
 
     def broke(self, event: Break) -> Iterator[Finding]:
         """Another clock: pictures before and after say nothing about each other."""
@@ -178,10 +180,18 @@ class Freeze(Detector[FreezeParams]):
             return True
         if self._cut_lately(view.at_ns):
             return True
-        earlier, latest = self._past[0].picture, self._last_moving(small)
-        if latest is None or earlier.shape != small.shape:
+        shot = self._this_shot()
+        latest = self._last_moving(small)
+        if latest is None or len(shot) < 3 or shot[0].picture.shape != small.shape:
             return True
-        return _fades(earlier, latest, small)
+        return _fades(shot[0].picture, shot[len(shot) // 2].picture, latest, small)
+
+    def _this_shot(self) -> list[_Past]:
+        """What is remembered since the last cut."""
+        past = list(self._past)
+        limit = max(CUT_CODES, CUT_FACTOR * float(np.median([p.change for p in past])))
+        cut = max((n for n, p in enumerate(past) if p.change > limit), default=-1)
+        return past[cut + 1 :] if cut >= 0 else past
 
     def _cut_lately(self, at_ns: int) -> bool:
         """Whether one change of the last moments stands out from those before and after it."""
@@ -227,17 +237,28 @@ class Freeze(Detector[FreezeParams]):
         yield from self._hold.update(at_ns, False, 0.0)
         yield from self._still_hold.update(at_ns, False, 0.0)
 
-    def _remember(self, view: PictureView, small: Small, mean: float, still: Mask) -> None:
-        step = 1.0 - math.exp((view.at_ns - view.end_ns) / ACTIVITY_NS)
-        if self._rest is None:
+    def _remember(self, view: PictureView, small: Small, change: Change, still: Mask) -> None:
+        if self._rest is not None:
+            return
+        if not self._settles(view.at_ns, change):
+            step = 1.0 - math.exp((view.at_ns - view.end_ns) / ACTIVITY_NS)
             cv2.accumulateWeighted((~still).astype(np.float32), self._activity, step)
-            past = self._past
-            if past and view.at_ns - past[-1].at_ns < HISTORY_STEP_NS:
-                past[-1].change = max(past[-1].change, mean)
-                return
-            past.append(_Past(view.at_ns, small, mean))
-            while len(past) > 1 and view.at_ns - past[1].at_ns >= HISTORY_NS:
-                past.popleft()
+        past = self._past
+        if past and view.at_ns - past[-1].at_ns < HISTORY_STEP_NS:
+            past[-1].change = max(past[-1].change, change.mean)
+            return
+        past.append(_Past(view.at_ns, small, change.mean))
+        while len(past) > 1 and view.at_ns - past[1].at_ns >= HISTORY_NS:
+            past.popleft()
+
+    def _settles(self, at_ns: int, change: Change) -> bool:
+        """Whether this may be a coder refining a frozen picture, for a while: then what moved before is kept."""
+        if change.mean > SETTLE_MEAN or change.tiles.max() > SETTLE_TILE:
+            self._settling_ns = -1
+            return False
+        if self._settling_ns < 0:
+            self._settling_ns = at_ns
+        return at_ns - self._settling_ns < SETTLE_NS
 
     def _forget(self) -> None:
         self._past.clear()
@@ -252,13 +273,16 @@ class Freeze(Detector[FreezeParams]):
             self._most = 0.0
 
 
-def _fades(earlier: Small, latest: Small, end: Small) -> bool:
-    """Whether the way from `earlier` over `latest` to `end` is that of a fade: one pattern that grows weaker."""
-    one = cv2.subtract(earlier, end, dtype=cv2.CV_32F)
-    two = cv2.subtract(latest, end, dtype=cv2.CV_32F)
-    far, near = cv2.norm(one, cv2.NORM_L1), cv2.norm(two, cv2.NORM_L1)
+def _fades(earlier: Small, middle: Small, latest: Small, end: Small) -> bool:
+    """Whether the way from `earlier` to `end` is that of a fade: one pattern that weakens evenly."""
+    far = cv2.norm(earlier, end, cv2.NORM_L1)
+    near = cv2.norm(latest, end, cv2.NORM_L1)
     if far < FADE_CODES * end.size or far < FADE_RATIO * near:
         return False
+    if cv2.norm(middle, end, cv2.NORM_L1) > FADE_MIDDLE * far:
+        return False
+    one = cv2.subtract(earlier, end, dtype=cv2.CV_32F)
+    two = cv2.subtract(latest, end, dtype=cv2.CV_32F)
     alike = float(one.ravel() @ two.ravel())
     return alike > FADE_CORRELATION * cv2.norm(one) * cv2.norm(two)
 
