@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -48,7 +48,7 @@ CUT_NS = 300_000_000  # this soon after a cut, movement may be the coder settlin
 FADE_CORRELATION = 0.4  # pictures of a fade differ from its end by the same pattern, ever weaker
 FADE_CODES = 0.4  # on average by so many code values at the beginning of the look back
 FADE_MIDDLE = 0.65  # of that in its middle at most,
-FADE_RATIO = 4.0  # and by so much less in the end
+FADE_LATE = 0.3  # and by the same pattern when this much of it is left
 MOVED_SHARE = 0.5  # of the time constant, for a tile to count as moving
 
 
@@ -180,11 +180,10 @@ class Freeze(Detector[FreezeParams]):
             return True
         if self._cut_lately(view.at_ns):
             return True
-        shot = self._this_shot()
-        latest = self._last_moving(small)
-        if latest is None or len(shot) < 3 or shot[0].picture.shape != small.shape:
+        shot = [past.picture for past in self._this_shot()]
+        if len(shot) < 3 or shot[0].shape != small.shape:
             return True
-        return _fades(shot[0].picture, shot[len(shot) // 2].picture, latest, small)
+        return _fades(shot, small)
 
     def _this_shot(self) -> list[_Past]:
         """What is remembered since the last cut."""
@@ -202,16 +201,6 @@ class Freeze(Detector[FreezeParams]):
             return False
         after = changes[spike + 1 :]
         return not after or float(np.median(after)) < 0.4 * changes[spike]
-
-    def _last_moving(self, small: Small) -> Small | None:
-        """The youngest picture that still differs from the frozen one."""
-        for past in reversed(self._past):
-            changed = difference(small, past.picture)
-            if changed is None:
-                return None
-            if changed.tiles.max() > self.params.max_change:
-                return past.picture
-        return None
 
     def _still_there(self, rest: _Rest, view: PictureView, small: Small, still: Mask) -> bool:
         """Whether the frozen picture is still shown; a coder's refresh may ripple it for a moment."""
@@ -243,11 +232,11 @@ class Freeze(Detector[FreezeParams]):
         if not self._settles(view.at_ns, change):
             step = 1.0 - math.exp((view.at_ns - view.end_ns) / ACTIVITY_NS)
             cv2.accumulateWeighted((~still).astype(np.float32), self._activity, step)
-        past = self._past
+        past, inner = self._past, float(change.tiles[~BORDER].mean())  # a ticker that appears is no cut
         if past and view.at_ns - past[-1].at_ns < HISTORY_STEP_NS:
-            past[-1].change = max(past[-1].change, change.mean)
+            past[-1].change = max(past[-1].change, inner)
             return
-        past.append(_Past(view.at_ns, small, change.mean))
+        past.append(_Past(view.at_ns, small, inner))
         while len(past) > 1 and view.at_ns - past[1].at_ns >= HISTORY_NS:
             past.popleft()
 
@@ -273,16 +262,20 @@ class Freeze(Detector[FreezeParams]):
             self._most = 0.0
 
 
-def _fades(earlier: Small, middle: Small, latest: Small, end: Small) -> bool:
-    """Whether the way from `earlier` to `end` is that of a fade: one pattern that weakens evenly."""
-    far = cv2.norm(earlier, end, cv2.NORM_L1)
-    near = cv2.norm(latest, end, cv2.NORM_L1)
-    if far < FADE_CODES * end.size or far < FADE_RATIO * near:
+def _fades(shot: Sequence[Small], end: Small) -> bool:
+    """Whether `shot`, oldest first, comes to `end` as a fade does: one pattern that weakens evenly.
+
+    Movement differs in both: two pictures of it are as far from the end as any two, and by other patterns.
+    """
+    distances = [cv2.norm(picture, end, cv2.NORM_L1) / end.size for picture in shot]
+    far = distances[0]
+    if far < FADE_CODES or distances[len(shot) // 2] > FADE_MIDDLE * far:
         return False
-    if cv2.norm(middle, end, cv2.NORM_L1) > FADE_MIDDLE * far:
+    late = min(range(1, len(shot)), key=lambda n: abs(distances[n] - FADE_LATE * far))
+    if not 0.25 * FADE_LATE * far <= distances[late] <= 2.0 * FADE_LATE * far:
         return False
-    one = cv2.subtract(earlier, end, dtype=cv2.CV_32F)
-    two = cv2.subtract(latest, end, dtype=cv2.CV_32F)
+    one = cv2.subtract(shot[0], end, dtype=cv2.CV_32F)
+    two = cv2.subtract(shot[late], end, dtype=cv2.CV_32F)
     alike = float(one.ravel() @ two.ravel())
     return alike > FADE_CORRELATION * cv2.norm(one) * cv2.norm(two)
 
