@@ -44,10 +44,16 @@ SETTLE_NS = 400_000_000  # a coder may refine a frozen picture for so long befor
 SETTLE_MEAN, SETTLE_TILE = 0.8, 2.5  # changing it by so much, 8-bit code values
 CUT_CODES = 2.5  # a change this large, and CUT_FACTOR times the usual one, is a cut
 CUT_FACTOR = 4.0
+LAST_CUT_FACTOR = 1.8  # times any other, when the picture stands still right after it
+MOVES_CODES = 1.5  # twice so much since the cut is movement, not a coder settling
+PAUSE_NS = 150_000_000  # movement that paused for so long,
+PAUSES = 2  # so often,
+PAUSES_WITHIN_NS = 3_000_000_000  # within so long, goes by fits and starts: a page being scrolled
 CUT_NS = 300_000_000  # this soon after a cut, movement may be the coder settling
-FADE_CORRELATION = 0.4  # pictures of a fade differ from its end by the same pattern, ever weaker
+FADE_CORRELATION = 0.5  # pictures of a fade differ from its end by the same pattern, ever weaker
 FADE_CODES = 0.4  # on average by so many code values at the beginning of the look back
-FADE_MIDDLE = 0.65  # of that in its middle at most,
+FADE_MIDDLE = 0.62  # of that in its middle at most,
+FADE_PICTURES = 3  # in so many remembered pictures at least,
 FADE_LATE = 0.3  # and by the same pattern when this much of it is left
 MOVED_SHARE = 0.5  # of the time constant, for a tile to count as moving
 
@@ -72,7 +78,7 @@ class FreezeParams(Params):
         default=0.6, ge=0, le=1, description="ratio of tiles that must stand still, the whole middle among them, 0..1"
     )
     min_moving_share: float = Field(
-        default=0.04, ge=0, le=1, description="ratio of tiles that must have moved until they stopped, 0..1"
+        default=0.08, ge=0, le=1, description="ratio of tiles that must have moved until they stopped, 0..1"
     )
     min_seconds: float = Field(default=2.0, ge=0.2, le=3600, description="seconds of media time")
     still_seconds: float = Field(
@@ -113,6 +119,7 @@ class Freeze(Detector[FreezeParams]):
         self._still_hold = self._make_hold(params.still_seconds, Severity.WARNING)
         self._activity = np.zeros((TILE_ROWS, TILE_COLUMNS), np.float32)
         self._past: deque[_Past] = deque()
+        self._pauses: deque[int] = deque(maxlen=PAUSES)  # when movement went on after a pause
         self._rest: _Rest | None = None
         self._settling_ns = -1  # since when changes have been as small as a coder's refinement, or -1
         self._second, self._most = -1, 0.0
@@ -159,17 +166,20 @@ class Freeze(Detector[FreezeParams]):
             return None
         if float(still.mean()) < self.params.min_frozen_share or (~still & ~BORDER).any():
             return None
-        since = self._settling_since(view.at_ns, small)
+        since = self._settling_since(view.at_ns, small, still)
         return _Rest(since, small, still, still=self._ended_as_programmes_do(view, small))
 
-    def _settling_since(self, at_ns: int, small: Small) -> int:
+    def _settling_since(self, at_ns: int, small: Small, still: Mask) -> int:
         """Where the frozen picture began: a coder may refine it for some pictures before it stands still."""
         since = at_ns
         for past in reversed(self._past):
             if at_ns - past.at_ns > SETTLE_NS:
                 break
             changed = difference(small, past.picture)
-            if changed is None or changed.mean > SETTLE_MEAN or changed.tiles.max() > SETTLE_TILE:
+            if changed is None:
+                break
+            tiles = changed.tiles[still]
+            if float(tiles.mean()) > SETTLE_MEAN or tiles.max() > SETTLE_TILE:
                 break
             since = past.at_ns
         return since
@@ -178,12 +188,15 @@ class Freeze(Detector[FreezeParams]):
         """Whether the picture came to rest by a cut or a fade (or we have not seen how)."""
         if len(self._past) < LEAST_PAST or view.at_ns - self._past[0].at_ns < LOOK_BACK_NS:
             return True
-        if self._cut_lately(view.at_ns):
+        if self._cut_lately(view.at_ns) or self._goes_by_starts(view.at_ns):
             return True
         shot = [past.picture for past in self._this_shot()]
         if len(shot) < 3 or shot[0].shape != small.shape:
             return True
         return _fades(shot, small)
+
+    def _goes_by_starts(self, at_ns: int) -> bool:
+        return sum(at_ns - paused <= PAUSES_WITHIN_NS for paused in self._pauses) >= PAUSES
 
     def _this_shot(self) -> list[_Past]:
         """What is remembered since the last cut."""
@@ -197,10 +210,14 @@ class Freeze(Detector[FreezeParams]):
         changes = [p.change for p in self._past]
         first = next((n for n, p in enumerate(self._past) if at_ns - p.at_ns <= CUT_NS), len(changes) - 1)
         spike = max(range(first, len(changes)), key=changes.__getitem__)
+        after = changes[spike + 1 :]
+        if not after:  # the picture stands still right after it
+            others = changes[:spike]
+            return changes[spike] > max(CUT_CODES, LAST_CUT_FACTOR * max(others, default=0.0))
         if changes[spike] <= max(CUT_CODES, CUT_FACTOR * float(np.median(changes))):
             return False
-        after = changes[spike + 1 :]
-        return not after or float(np.median(after)) < 0.4 * changes[spike]
+        moves = sum(change > MOVES_CODES for change in after) >= 2
+        return not moves and float(np.median(after)) < 0.4 * changes[spike]
 
     def _still_there(self, rest: _Rest, view: PictureView, small: Small, still: Mask) -> bool:
         """Whether the frozen picture is still shown; a coder's refresh may ripple it for a moment."""
@@ -222,6 +239,8 @@ class Freeze(Detector[FreezeParams]):
         yield from hold.update(rest.since_ns, True, share, end_ns=view.end_ns)
 
     def _move(self, at_ns: int) -> Iterator[DefectEdge]:
+        if self._rest is not None and at_ns - self._rest.since_ns >= PAUSE_NS:
+            self._pauses.append(at_ns)
         self._rest = None
         yield from self._hold.update(at_ns, False, 0.0)
         yield from self._still_hold.update(at_ns, False, 0.0)
@@ -242,7 +261,8 @@ class Freeze(Detector[FreezeParams]):
 
     def _settles(self, at_ns: int, change: Change) -> bool:
         """Whether this may be a coder refining a frozen picture, for a while: then what moved before is kept."""
-        if change.mean > SETTLE_MEAN or change.tiles.max() > SETTLE_TILE:
+        inner = change.tiles[~BORDER]
+        if float(inner.mean()) > SETTLE_MEAN or inner.max() > SETTLE_TILE:
             self._settling_ns = -1
             return False
         if self._settling_ns < 0:
@@ -268,12 +288,15 @@ def _fades(shot: Sequence[Small], end: Small) -> bool:
     Movement differs in both: two pictures of it are as far from the end as any two, and by other patterns.
     """
     distances = [cv2.norm(picture, end, cv2.NORM_L1) / end.size for picture in shot]
-    far = distances[0]
-    if far < FADE_CODES or distances[len(shot) // 2] > FADE_MIDDLE * far:
+    far = max(distances)
+    begin = max(n for n, d in enumerate(distances) if d >= 0.92 * far)  # a short one is all in the look back
+    way = distances[begin:]
+    if far < FADE_CODES or len(way) < FADE_PICTURES or way[len(way) // 2] > FADE_MIDDLE * far:
         return False
-    late = min(range(1, len(shot)), key=lambda n: abs(distances[n] - FADE_LATE * far))
-    if not 0.25 * FADE_LATE * far <= distances[late] <= 2.0 * FADE_LATE * far:
+    late = min(range(1, len(way)), key=lambda n: abs(way[n] - FADE_LATE * far))
+    if not 0.25 * FADE_LATE * far <= way[late] <= 2.0 * FADE_LATE * far:
         return False
+    shot = shot[begin:]
     one = cv2.subtract(shot[0], end, dtype=cv2.CV_32F)
     two = cv2.subtract(shot[late], end, dtype=cv2.CV_32F)
     alike = float(one.ravel() @ two.ravel())
