@@ -95,7 +95,7 @@ def _output_options(command: Any) -> Any:
 @_source_options
 @_output_options
 @click.pass_context
-def check(context: click.Context, inputs: tuple[str, ...], **options: Any) -> None:
+def check(context: click.Context, /, inputs: tuple[str, ...], **options: Any) -> None:
     """Analyse files or URLs to their end and say what is wrong with them."""
     from glitchwatch.running import check_inputs
 
@@ -110,7 +110,7 @@ def check(context: click.Context, inputs: tuple[str, ...], **options: Any) -> No
 @_output_options
 @click.option("--memory", is_flag=True, help="Print how the memory of this process grew, at the end.")
 @click.pass_context
-def watch(context: click.Context, url: str, for_s: str | None, memory: bool, **options: Any) -> None:
+def watch(context: click.Context, /, url: str, for_s: str | None, memory: bool, **options: Any) -> None:
     """Watch a live URL; reconnect when it goes away; end with Ctrl-C or after --for."""
     from glitchwatch.running import watch_url
 

@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Picture = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.uint8]]  # Y, Cb, Cr, 4:2:0 limited range
+Picture = tuple[
+    npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.uint8]
+]  # Y, Cb, Cr, 4:2:0 limited range
 Sound = npt.NDArray[np.float32]  # (channels, samples), full scale 1.0
 
 

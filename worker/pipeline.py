@@ -26,7 +26,8 @@ log = structlog.get_logger()
 FAULT_DEFECT = "detector_fault"
 CAUSE_MARGIN_NS = 500_000_000  # a consequence may seem to begin this much before its cause
 CAUSES_REMEMBERED = 64
-TIMED_EVERY = 7  # reading the thread's CPU clock costs as much as a small detector: one event in so many is timed
+# Reading the thread's CPU clock costs as much as a small detector: one event in so many is timed.
+TIMED_EVERY = 7
 
 _HANDLER = {
     "Frame": "picture", "Block": "sound", "Tick": "tick", "Break": "broke", "Damage": "damage",

@@ -3,7 +3,8 @@
 Measures  `dark_coverage`, ratio: share of luma samples at or below `max_level` above black.
           `centre_dark_coverage`, the same for the middle 70 % of width and height.
 Defect    `black`, critical: both coverages are reached and the dark part of the centre is flat, for `min_seconds`;
-          dated at the first dark picture. Dark blue or green is `solid_color`. A logo or ticker near the border does not hide it.
+          dated at the first dark picture. A logo or ticker near the border does not hide it. Dark blue or green
+          is `solid_color`.
 Blind to  Black that lasts shorter than `min_seconds`, and black behind a large or central caption. Night scenes,
           title cards and credits have light or structure in the centre, which is what spares them.
 Source    EBU QC 0272B; ITU-R BT.709 (black is 8-bit code 16, white 235); 2 s and 98 % are usual practice.
@@ -40,7 +41,10 @@ class BlackParams(Params):
         default=3.0, ge=0, le=128, description="standard deviation of the centre, 8-bit code values"
     )
     max_chroma: float = Field(
-        default=12.0, ge=0, le=128, description="distance of mean chroma from neutral, 8-bit code values"
+        default=12.0,
+        ge=0,
+        le=128,
+        description="distance of mean chroma from neutral at which dark is a colour, 8-bit code values",
     )
     min_seconds: float = Field(default=2.0, ge=0, le=3600, description="seconds of media time")
 
@@ -73,7 +77,9 @@ class Black(Detector[BlackParams]):
         """Count dark samples."""
         second = view.at_ns // 1_000_000_000
         if second == self._second and view[LUMA_SPREAD].mean > self._brightest_mean:
-            yield from self._hold.update(view.at_ns, False, 0.0)  # too bright for any histogram to be dark enough
+            yield from self._hold.update(
+                view.at_ns, False, 0.0
+            )  # too bright for any histogram to be dark enough
             return
         histogram = view[LUMA_HISTOGRAM]
         most = int(self.params.max_level * histogram.range)
@@ -88,10 +94,9 @@ class Black(Detector[BlackParams]):
             yield Measurement("centre_dark_coverage", centre, "ratio", view.at_ns, self.track)
         yield from self._hold.update(view.at_ns, black, whole, end_ns=view.end_ns)
 
-
     def _coloured(self, view: PictureView) -> bool:
         chroma = view[CHROMA_SPREAD]
-        return chroma is not None and max(abs(c.mean - NEUTRAL) for c in chroma) > self.params.max_chroma
+        return chroma is not None and max(abs(c.mean - NEUTRAL) for c in chroma) >= self.params.max_chroma
 
 
 def _deviation(counts: npt.NDArray[np.float32]) -> float:

@@ -29,7 +29,15 @@ from detectors.detector import Detector, Params, Scope
 from detectors.events import Break
 from detectors.frame import PictureView
 from detectors.hold import Hold
-from detectors.picture_features import LUMA_CHANGE, LUMA_SMALL, TILE_COLUMNS, TILE_ROWS, Change, Small, difference
+from detectors.picture_features import (
+    LUMA_CHANGE,
+    LUMA_SMALL,
+    TILE_COLUMNS,
+    TILE_ROWS,
+    Change,
+    Small,
+    difference,
+)
 
 Mask = npt.NDArray[np.bool_]  # (TILE_ROWS, TILE_COLUMNS)
 
@@ -75,7 +83,10 @@ class FreezeParams(Params):
         default=0.6, ge=0, le=16, description="mean absolute difference of a still tile, 8-bit code values"
     )
     min_frozen_share: float = Field(
-        default=0.6, ge=0, le=1, description="ratio of tiles that must stand still, the whole middle among them, 0..1"
+        default=0.6,
+        ge=0,
+        le=1,
+        description="ratio of tiles that must stand still, the whole middle among them, 0..1",
     )
     min_moving_share: float = Field(
         default=0.08, ge=0, le=1, description="ratio of tiles that must have moved until they stopped, 0..1"
