@@ -39,12 +39,14 @@ WINDOW_BLOCKS, KEPT_BLOCKS = 10, 100
 THIN = 3  # one of so many samples is remembered
 SUSPECT, MOST_SCORE, FORGET = 0.7, 1.6, 0.35  # where a window's score begins to count, ends to; what one below takes off
 LEAST_HITS = 2  # blocks at the ceiling in a second that keep a defect open
+LEAST_TOUCHES = 3  # remembered samples of a block
 REACH_NS = 1_500_000_000  # between blocks at the ceiling that are one stretch
 LEAST_TOPS = 30  # a window; fewer say nothing about their shape
 SYNTHETIC_SQUARENESS = 15.0
 LEAST_LOW_SHARE = 0.02  # of the samples below 0.4 of the 98th percentile; square waves are hardly ever there
 COARSE = 0.01  # of the 98th percentile: steps that would fill every other bin of the histogram
 DENSE_SHARE, DENSE_SPREAD, DENSE_LIMITS = 0.16, 1.07, 0.6
+OVER, MOST_OVER = 10 ** (1 / 20), 1.3  # beyond full scale; the score that this alone can reach
 BINS, CEILING_BIN = 20, 16  # the 98th percentile of the absolute values is the upper edge of bin 15
 
 
@@ -56,6 +58,9 @@ class ClippingParams(Params):
     )
     min_squareness: float = Field(default=1.2, ge=1, le=15, description="ratio; 1 is a parabola's round top")
     min_runs: int = Field(default=8, ge=1, le=10000, description="number of runs at the extreme a second")
+    min_over: float = Field(
+        default=0.004, gt=0, le=1, description="ratio of samples more than 1 dB beyond full scale"
+    )
     min_dbfs: float = Field(
         default=-26.0, ge=-60, le=0, description="dBFS of the ceiling; lower ones are not judged"
     )
@@ -75,6 +80,7 @@ class Tops:
     runs: float = 0.0
     share: float = 0.0  # of the samples above four fifths of the 98th percentile
     spread: float = 0.0  # the 99.9th percentile against the 98th
+    over: float = 0.0  # of the samples beyond `OVER`
 
 
 def smallest_step(x: npt.NDArray[np.float32]) -> float:
@@ -114,6 +120,7 @@ def tops(x: npt.NDArray[np.float32]) -> Tops:
     parted = np.partition(every, (place, rare))
     high, highest = float(parted[place]), float(parted[rare])
     runs, top = exact_runs(x)
+    over = float((every > OVER).mean()) if highest > OVER else 0.0
     if high <= 0.0:
         return Tops(top, runs=runs)
     level = 0.8 * high
@@ -124,7 +131,7 @@ def tops(x: npt.NDArray[np.float32]) -> Tops:
     if float((every < 0.4 * high).mean()) < LEAST_LOW_SHARE:
         return Tops(top or high)
     if len(entries) < LEAST_TOPS or smallest_step(x) > COARSE * high:
-        return Tops(top or high, runs=runs)
+        return Tops(top or high, runs=runs, over=over)
     slope = float((size[entries + 1] - size[entries]).mean())
     height = 1.5 * float(within.mean() - level)  # a parabola is two thirds of its height on average
     squareness = slope * (len(within) / len(entries)) / (4.0 * height)
@@ -136,7 +143,8 @@ def tops(x: npt.NDArray[np.float32]) -> Tops:
     fullest = 13 + int(counts[13:19].argmax())
     emptiest = int(counts[8:fullest].min())
     ceiling = top if runs else (fullest + 0.5) * high / CEILING_BIN
-    return Tops(ceiling, float(counts[fullest]) / max(1, emptiest), squareness, runs, share, highest / high)
+    pile = float(counts[fullest]) / max(1, emptiest)
+    return Tops(ceiling, pile, squareness, runs, share, highest / high, over)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +163,11 @@ class _Kept:
         size = self.size[row]
         above = int((size > 0.85 * ceiling).sum())
         return 2 * above > int((size > 0.65 * ceiling).sum())
+
+
+    def touches(self, row: int, ceiling: float) -> bool:
+        """Whether a channel reaches a ceiling that is known."""
+        return self.peak > 0.9 * ceiling and int((self.size[row] > 0.9 * ceiling).sum()) >= LEAST_TOUCHES
 
 
 @dataclass(slots=True)
@@ -268,7 +281,7 @@ class Clipping(Detector[ClippingParams]):
         if found.spread >= DENSE_SPREAD:
             # Dense sound, smeared: nothing natural spends so much time up there, and a tone does not spread.
             score = max(score, min(pile / DENSE_LIMITS, squareness / DENSE_LIMITS, found.share / DENSE_SHARE))
-        return score
+        return max(score, min(MOST_OVER, found.over / self.params.min_over))
 
     def _span(self, known: _Suspicion) -> tuple[int, int]:
         """(begin, end) in media ns of the kept blocks at the ceiling that follow one another within `REACH_NS`."""
@@ -276,7 +289,7 @@ class Clipping(Detector[ClippingParams]):
         for block in reversed(self._kept):
             if begin is not None and begin - block.end_ns > REACH_NS:
                 break
-            if block.piles_up(known.row, known.ceiling):
+            if block.touches(known.row, known.ceiling):
                 begin = block.at_ns
                 last = block.end_ns if last is None else last
         if begin is None or last is None:

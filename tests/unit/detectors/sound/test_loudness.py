@@ -13,6 +13,17 @@ from tests.run import edges, findings, measured
 from tests.sounds import RATE_HZ, SECOND, TRACK, amplitude, blocks, join, music, noise, nothing, speech, tone
 
 
+def limited(samples: Sound, rate_hz: int = RATE_HZ, ceiling: float = 0.9) -> Sound:
+    """Kept within full scale by gain that moves before the peaks do, as an advertisement is: no top is cut."""
+    size = rate_hz // 400
+    cuts = np.arange(0, samples.shape[1], size)
+    peaks = np.maximum.reduceat(np.abs(samples).max(axis=0), cuts)
+    held = np.lib.stride_tricks.sliding_window_view(np.pad(peaks, 4, mode="edge"), 9).max(axis=1)
+    wanted = np.minimum(1.0, ceiling / np.maximum(held, 1e-6))
+    smooth = np.lib.stride_tricks.sliding_window_view(np.pad(wanted, 2, mode="edge"), 5).mean(axis=1)
+    return np.asarray(samples * np.interp(np.arange(samples.shape[1]), cuts + size / 2, smooth), np.float32)
+
+
 def _other_level(samples: Sound, moment: Moment) -> Sound:
     """The level after a wrong junction: an advertisement's, or far too low where the programme is loud itself."""
     more, least, less = {
@@ -24,8 +35,7 @@ def _other_level(samples: Sound, moment: Moment) -> Sound:
     if now > -20.0:
         return np.asarray(samples * amplitude(-less), np.float32)
     gained = samples * amplitude(max(more, least - now))
-    # A soft limiter keeps it within full scale, as an advertisement's is.
-    return np.asarray(0.95 * np.tanh(gained / 0.95), np.float32)
+    return limited(gained, moment.rate_hz)
 
 
 FAULT = Fault("loudness", (6.0, 12.0), sound=_other_level)
