@@ -58,11 +58,10 @@ PAUSE_NS = 150_000_000  # movement that paused for so long,
 PAUSES = 2  # so often,
 PAUSES_WITHIN_NS = 3_000_000_000  # within so long, goes by fits and starts: a page being scrolled
 CUT_NS = 300_000_000  # this soon after a cut, movement may be the coder settling
-FADE_CORRELATION = 0.5  # pictures of a fade differ from its end by the same pattern, ever weaker
-FADE_CODES = 0.4  # on average by so many code values at the beginning of the look back
-FADE_MIDDLE = 0.62  # of that in its middle at most,
+FADE_CODES = 0.4  # a fade's beginning differs from its end by so much, on average,
 FADE_PICTURES = 3  # in so many remembered pictures at least,
-FADE_LATE = 0.3  # and by the same pattern when this much of it is left
+FADE_MIDDLE, FADE_MIDDLE_DETAIL = 0.62, 0.65  # its middle by so much of that at most,
+FADE_LATE = 0.3  # and late by so much at most
 MOVED_SHARE = 0.5  # of the time constant, for a tile to count as moving
 
 
@@ -294,24 +293,26 @@ class Freeze(Detector[FreezeParams]):
 
 
 def _fades(shot: Sequence[Small], end: Small) -> bool:
-    """Whether `shot`, oldest first, comes to `end` as a fade does: one pattern that weakens evenly.
+    """Whether `shot`, oldest first, comes to `end` as a fade does: evenly, in its fine detail too.
 
-    Movement differs in both: two pictures of it are as far from the end as any two, and by other patterns.
+    Movement by as little as a sample differs from its end in fine detail as much as movement by many.
     """
     distances = [cv2.norm(picture, end, cv2.NORM_L1) / end.size for picture in shot]
     far = max(distances)
     begin = max(n for n, d in enumerate(distances) if d >= 0.92 * far)  # a short one is all in the look back
-    way = distances[begin:]
-    if far < FADE_CODES or len(way) < FADE_PICTURES or way[len(way) // 2] > FADE_MIDDLE * far:
+    way, middle = distances[begin:], (begin + len(distances)) // 2
+    if far < FADE_CODES or len(way) < FADE_PICTURES:
         return False
-    late = min(range(1, len(way)), key=lambda n: abs(way[n] - FADE_LATE * far))
-    if not 0.25 * FADE_LATE * far <= way[late] <= 2.0 * FADE_LATE * far:
+    if distances[middle] > FADE_MIDDLE * far or min(way[1:]) > FADE_LATE * far:
         return False
-    shot = shot[begin:]
-    one = cv2.subtract(shot[0], end, dtype=cv2.CV_32F)
-    two = cv2.subtract(shot[late], end, dtype=cv2.CV_32F)
-    alike = float(one.ravel() @ two.ravel())
-    return alike > FADE_CORRELATION * cv2.norm(one) * cv2.norm(two)
+    fine = _detail(end)
+    first, half = (cv2.norm(_detail(picture), fine, cv2.NORM_L1) for picture in (shot[begin], shot[middle]))
+    return half <= FADE_MIDDLE_DETAIL * first
+
+
+def _detail(picture: Small) -> npt.NDArray[np.int16]:
+    """Differences of neighbours along the lines, in 8-bit code values."""
+    return np.asarray(cv2.subtract(picture[:, 1:], picture[:, :-1], dtype=cv2.CV_16S), np.int16)
 
 
 DETECTOR = Freeze
