@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
+import math
 import shutil
 import sys
 import zlib
@@ -133,8 +135,13 @@ def make_clip(case: Case, fault: Fault, folder: Path) -> tuple[Path, Truth, str,
         s for s in picture_sources(corpus()) if s.fits(fault.defect) and (s.moving or _still_will_do(fault))
     ]
     heard = [s for s in sound_sources(corpus()) if s.fits(fault.defect) and s.active]
-    clean = programme.pictures(rng, footage, total, size, fps, cache, log, only_cuts=True)
+    shown_rng = np.random.default_rng(int(rng.integers(2**32)))
+    if fault.after_cut_s:
+        cuts = _cuts(copy.deepcopy(shown_rng), footage, total, size, fps, cache)
+        first, past = _away_from(cuts, fault.after_cut_s, first, past, fps)
+        start_s, end_s, total = float(first / fps), float(past / fps), max(total, past + round(fps))
     track: Sound | None = programme.sound(rng, heard, round(float(total / fps) * RATE_HZ), log, even=True)
+    clean = programme.pictures(shown_rng, footage, total, size, fps, cache, log, only_cuts=True)
     pictures: Iterator[Picture | None] = clean
     edit: Edit | None = None
     moved: tuple[frozenset[Kind], float] | None = None
@@ -200,6 +207,32 @@ def _inject(
             yield fault.picture((y.copy(), cb.copy(), cr.copy()), moment)
         else:
             yield picture
+
+
+def _cuts(
+    rng: np.random.Generator,
+    footage: Sequence[Source],
+    count: int,
+    size: Size,
+    fps: Fraction,
+    cache: Path,
+) -> list[float]:
+    """Where the programme that `rng` makes will cut, in s."""
+    log = Log()
+    for _ in programme.pictures(rng, footage, count, size, fps, cache, log, only_cuts=True):
+        pass
+    return [span.start_s for span in log.pictures]
+
+
+def _away_from(
+    cuts: Sequence[float], distance_s: float, first: int, past: int, fps: Fraction
+) -> tuple[int, int]:
+    """The stretch, moved later until no cut lies within `distance_s` before its beginning."""
+    for cut in sorted(cuts):
+        if 0 <= float(first / fps) - cut < distance_s:
+            later = math.ceil((cut + distance_s) * fps) - first
+            first, past = first + later, past + later
+    return first, past
 
 
 def _without_sound(start_s: float, end_s: float) -> Edit:

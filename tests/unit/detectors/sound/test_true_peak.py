@@ -21,7 +21,7 @@ def _too_hot(samples: Sound, moment: Moment) -> Sound:
     peaks = np.abs(samples).max(axis=0)
     for begin in range(0, samples.shape[1], size):
         at = begin + int(peaks[begin : begin + size].argmax())
-        lift = top / max(0.02, float(peaks[at])) - 1.0
+        lift = top / max(0.003, float(peaks[at])) - 1.0
         around = np.arange(max(0, at - reach), min(len(gain), at + reach))
         gain[around] += max(0.0, lift) * np.exp(-0.5 * ((around - at) / (0.0015 * rate)) ** 2)
     return np.asarray(samples * gain, np.float32)
