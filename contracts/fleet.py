@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import secrets
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -19,6 +20,7 @@ Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
 
 Label = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f=]*$", max_length=128)]
 
+_DIGITS = "0123456789abcdefghijklmnopqrstuv"  # as int(text, 32) reads them
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
@@ -45,7 +47,9 @@ class OffAir(_Part):
     """A recurring time in which nobody watches: local wall time of an IANA zone; `end` before `start` passes midnight."""
 
     zone: str = Field(min_length=1, max_length=64)
-    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = Field(default=(), max_length=7)
+    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = Field(
+        default=(), max_length=7
+    )
     start: str = Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
     end: str = Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
 
@@ -73,16 +77,31 @@ class StreamSpec(_Part):
     policy: RenditionPolicy = RenditionPolicy()
     labels: dict[Word, Label] = Field(default_factory=dict, max_length=16)
     off_air: tuple[OffAir, ...] = Field(default=(), max_length=32)
-    created_at: AwareDatetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One stream of the desired state; `revision` grows by one with each change and serves as its ETag."""
+    """One stream of the desired state; `revision` grows by one with each change and serves as its ETag.
+
+    Ids sort in the order of creation: `new_stream_id` puts the time in front.
+    """
 
     id: str
     revision: int
     spec: StreamSpec
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was onboarded, as its id says."""
+        milliseconds = int(self.id[1:10], 32)
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def new_stream_id(at: datetime) -> str:
+    """An id that nobody else makes, sorted by `at`: `s`, the time in ms in 9 digits to the base 32, 8 drawn ones."""
+    number = int(at.timestamp() * 1000) << 40 | secrets.randbits(40)
+    digits = "".join(_DIGITS[number >> shift & 31] for shift in range(80, -5, -5))
+    return "s" + digits
 
 
 class DetectorGroup(_Part):
@@ -96,7 +115,9 @@ class DetectorGroup(_Part):
 class Groups(_Part):
     """The groups the fleet is cut into; the default is one group with every detector."""
 
-    groups: tuple[DetectorGroup, ...] = Field(default=(DetectorGroup(name=ALL_GROUP),), min_length=1, max_length=16)
+    groups: tuple[DetectorGroup, ...] = Field(
+        default=(DetectorGroup(name=ALL_GROUP),), min_length=1, max_length=16
+    )
 
     @model_validator(mode="after")
     def _names_differ(self) -> Groups:
@@ -258,7 +279,9 @@ class SourceBody(_Part):
     """Whether a watch can see: sent when that changes."""
 
     kind: Literal["source"] = "source"
-    blind: str | None = Field(default=None, max_length=64)  # a code of detectors.events.BlindCode, or None: it sees
+    blind: str | None = Field(
+        default=None, max_length=64
+    )  # a code of detectors.events.BlindCode, or None: it sees
     cause: str | None = Field(default=None, max_length=64)
     reason: str = Field(default="", max_length=500)
     track: str | None = Field(default=None, max_length=64)
@@ -327,6 +350,7 @@ class OpenDefect:
     assignment: str
     epoch: int
     state: Literal["open", "unconfirmed", "closed"]
+    first: EdgeBody  # the edge that opened it
     body: EdgeBody  # its latest edge
     closed_because: Literal["ended", "stopped_watching"] | None = None
 

@@ -15,11 +15,12 @@ Each key starts with `gw:`. Bounds are per stream, assignment, worker or in all;
 | `gw:groups:revision` | string | grows with each change of them | configuration | one |
 | `gw:profile:<name>` | hash | `latest`, and version -> profile as JSON | configuration | last 50 versions |
 | `gw:profiles` | set | profiles' names | configuration | 500 |
-| `gw:setting` | hash | name -> JSON, for what the API may change | configuration | 100 |
 | `gw:assignment` | hash | assignment id -> revision | assignments | A |
 | `gw:due:<group>` | zset | assignment id -> ms from which it may be claimed (a lease's expiry) | assignments, leases | A |
 | `gw:lease` | hash | assignment id -> `epoch:worker`; no worker: free | leases | A |
 | `gw:lease:history:<assignment>` | list | `ms word worker epoch`, newest first | leases | 10 each; goes with its assignment |
+| `gw:beat` | string | ms of the last renewal by anyone | leases | one |
+| `gw:grace` | string | set after nobody could renew: holders come first | leases | one; one TTL |
 | `gw:checkpoint` | hash | assignment id -> JSON | leases | A, at most 8 KiB each |
 | `gw:status` | hash | assignment id -> JSON | leases | A, at most 4 KiB each |
 | `gw:accepted` | hash | assignment id -> `epoch:sequence` of the last finding accepted | findings | A |
@@ -31,7 +32,7 @@ Each key starts with `gw:`. Bounds are per stream, assignment, worker or in all;
 | `gw:coverage:<stream>` | hash | `detector:w`, `:d`, `:b` -> ms watched, degraded, blind | findings | 256 detectors; goes with its stream |
 | `gw:worker` | hash | worker -> JSON of itself | leases | W |
 | `gw:workers` | zset | worker -> ms last heard of | leases | W; forgotten after 10 minutes |
-| `gw:idempotency:<sha256>` | string | fingerprint of the request, and its answer | requests | 64 KiB each; 24 h |
+| `gw:idempotency:<sha256>` | hash | fingerprint of the request, and its answer | requests | 64 KiB each; 24 h, 60 s while in progress |
 | `gw:apikey` | hash | sha256 of the key -> JSON (id, name, created_at) | apikeys | 1,000 |
 | `rq:*` | | finite work | RQ itself | RQ's own expiry |
 """
@@ -50,12 +51,13 @@ GROUPS = "gw:groups"
 GROUPS_REVISION = "gw:groups:revision"
 PROFILE = "gw:profile:"
 PROFILES = "gw:profiles"
-SETTING = "gw:setting"
 
 ASSIGNMENT = "gw:assignment"
 DUE = "gw:due:"
 LEASE = "gw:lease"
 HISTORY = "gw:lease:history:"
+BEAT = "gw:beat"
+GRACE = "gw:grace"
 CHECKPOINT = "gw:checkpoint"
 STATUS = "gw:status"
 
