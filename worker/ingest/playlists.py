@@ -39,12 +39,15 @@ class PlaylistReading:
         `allow` and `allow_address` are asked at every hop and before each connection, and raise SourceForbidden.
         """
         self.about = About(container="hls")
-        self._url, self._live = url, live
+        self._url, self._live, self._clock = url, live, clock
         self._timeline = Timeline()
         checkpoint = None
         if resume:
             checkpoint = Checkpoint.from_dict(resume["renditions"])
-            self._timeline.resume(int(resume["position_ns"]))
+            fit = resume.get("fit")
+            self._timeline.resume(int(resume["position_ns"]), (int(fit[0]), int(fit[1])) if fit else None)
+        self._settled: dict[str, Any] = dict(resume or {})
+        self._lag_s = 0.0
         self._decoder = SegmentDecoder(self._timeline, self.about)
         self._client = HlsClient(
             url,
@@ -58,10 +61,23 @@ class PlaylistReading:
         )
 
     def checkpoint(self) -> dict[str, Any]:
-        """Where another process goes on: the segments handed over, and the media time after them."""
-        return {
+        """Where another process goes on: the segments all of whose events were handed over, and the time after them."""
+        return self._settled
+
+    @property
+    def lag_s(self) -> float:
+        """How long after its last byte arrived the latest segment was done with: our own delay, not the source's."""
+        return self._lag_s
+
+    def skip_non_reference(self, skip: bool) -> None:
+        """Leave out pictures that no other picture needs, from the next segment on."""
+        self._decoder.skip_non_reference = skip
+
+    def _settle(self) -> None:
+        self._settled = {
             "renditions": self._client.checkpoint().to_dict(),
             "position_ns": self._timeline.reached_ns,
+            "fit": self._timeline.fit,
         }
 
     def close(self) -> None:
@@ -81,10 +97,13 @@ class PlaylistReading:
                             "Use `glitchwatch watch URL --for 60s`.",
                         )
                     yield from self._decoder.decode(item)
+                    self._lag_s = self._clock.monotonic() - item.fetched_s
                 elif isinstance(item, Fetch):
                     yield from self._fetched(item)
                 else:
                     yield replace(item, track=self._track_of(item.track))
+                if item is not None:
+                    self._settle()
         yield from self._decoder.flush()
 
     def _fetched(self, event: Fetch) -> Iterator[Event]:

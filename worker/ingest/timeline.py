@@ -16,6 +16,7 @@ MPEG_WRAP_NS = (1 << 33) * NS // 90_000  # 33 bits of a 90 kHz clock: 26.5 hours
 
 JUMP_AHEAD_NS = 10 * NS  # farther ahead than this is another clock, not missing media
 JUMP_BACK_NS = 500_000_000  # farther back than this is another clock, not a repeat
+AWAY_NS = 120 * NS  # media that nobody read between two readings may be this long
 ALIGN_NS = 1_500_000_000  # an offset "fits" when it lands this close to where the track stood
 TICK_NS = 100_000_000
 EPOCHS_REMEMBERED = 8
@@ -58,6 +59,7 @@ class Timeline:
         self._origin_ns: int | None = None
         self._last_tick_ns = 0
         self._resumed_ns: int | None = None
+        self._resumed_fit: tuple[int, int] | None = None  # (source time, timeline) of an earlier reading
         self._rebase: dict[str, int] = {}  # track -> epoch whose offset it takes with its next sample
         self._anchors: dict[int, int] = {}  # epoch -> offset
         self._epochs = 0
@@ -72,10 +74,24 @@ class Timeline:
         if self._origin_ns is None:
             self._origin_ns = raw_ns
 
-    def resume(self, position_ns: int) -> None:
-        """Go on at `position_ns` of an earlier reading: the first clock is fitted to it."""
+    def resume(self, position_ns: int, fit: tuple[int, int] | None = None) -> None:
+        """Go on at `position_ns` of an earlier reading: the first clock is fitted to it.
+
+        `fit` is that reading's (source time, timeline): where it agrees, media keeps its time to the nanosecond.
+        """
         self._last_tick_ns = position_ns
-        self._resumed_ns = position_ns
+        self._resumed_ns, self._resumed_fit = position_ns, fit
+
+    @property
+    def fit(self) -> tuple[int, int] | None:
+        """(source time, timeline) of the last sample of the farthest track, for `resume`; None before the first."""
+        placed = [c for c in self._clocks.values() if c.raw_ns is not None and c.offset_ns is not None]
+        if not placed:
+            return self._resumed_fit
+        best = max(placed, key=lambda c: c.end_ns or 0)
+        raw, offset = best.raw_ns, best.offset_ns
+        assert raw is not None and offset is not None
+        return (raw, raw + offset)
 
     def rejoin(self) -> None:
         """The source was left and joined again: all clocks are new, and go on where the timeline stands."""
@@ -167,7 +183,8 @@ class Timeline:
             return raw_ns
         near = clock.raw_ns
         if near is None:
-            near = next((c.raw_ns for c in self._clocks.values() if c.raw_ns is not None), raw_ns)
+            before = self._resumed_fit[0] if self._resumed_fit else raw_ns
+            near = next((c.raw_ns for c in self._clocks.values() if c.raw_ns is not None), before)
         unwrapped = raw_ns + round((near - raw_ns) / MPEG_WRAP_NS) * MPEG_WRAP_NS
         turn = unwrapped // MPEG_WRAP_NS
         if self._turn is not None and turn > self._turn:
@@ -195,6 +212,10 @@ class Timeline:
             clock.offset_ns = others[-1]
         elif self._resumed_ns is not None:
             clock.offset_ns = self._resumed_ns - raw_ns
+            if self._resumed_fit is not None:
+                offset = self._resumed_fit[1] - self._resumed_fit[0]
+                if -JUMP_AHEAD_NS <= raw_ns + offset - self._resumed_ns <= AWAY_NS:
+                    clock.offset_ns = offset
         else:
             self.start(raw_ns)
             assert self._origin_ns is not None
