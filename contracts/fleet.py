@@ -77,6 +77,7 @@ class StreamSpec(_Part):
     policy: RenditionPolicy = RenditionPolicy()
     labels: dict[Word, Label] = Field(default_factory=dict, max_length=16)
     off_air: tuple[OffAir, ...] = Field(default=(), max_length=32)
+    starts_at: AwareDatetime | None = None  # not watched before: bulk onboarding spares an origin
 
 
 @dataclass(frozen=True, slots=True)
