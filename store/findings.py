@@ -145,4 +145,5 @@ def _rows(rows: Any) -> list[FleetEvent]:
 
 
 def _field(found: Any, name: str) -> Any:
-    return found.get(name, found.get(name.encode()))
+    fields = found if isinstance(found, dict) else dict(zip(found[::2], found[1::2], strict=True))
+    return fields.get(name, fields.get(name.encode()))
