@@ -44,7 +44,7 @@ class RenditionPolicy(_Part):
 
 
 class OffAir(_Part):
-    """A recurring time in which nobody watches: local wall time of an IANA zone; `end` before `start` passes midnight."""
+    """A recurring time off air, by the wall clock of an IANA zone; with `end` before `start` it passes midnight."""
 
     zone: str = Field(min_length=1, max_length=64)
     days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = Field(

@@ -60,7 +60,7 @@ def find_server(environ: Mapping[str, str]) -> Path:
 
         try:
             program = Path(get_binary_path())
-        except Exception as error:  # noqa: BLE001  # whatever it says, there is no program for this machine
+        except Exception as error:  # whatever it says, there is no program for this machine
             raise _no_server(f"The package in {folder} has none for this machine: {error}") from error
         if os.access(program, os.X_OK):
             return program
@@ -202,7 +202,8 @@ def _lock(folder: Path, clock: Clock) -> int:
             if clock.monotonic() >= until:
                 os.close(descriptor)
                 raise ConfigError(
-                    f"Another store runs on {folder}.", "Stop that one, or name another folder with GLITCHWATCH_DATA."
+                    f"Another store runs on {folder}.",
+                    "Stop that one, or name another folder with GLITCHWATCH_DATA.",
                 ) from error
             clock.sleep(0.05)
         else:

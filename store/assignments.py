@@ -31,7 +31,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """What deriving changed; `stale` streams (or groups: -1) were changed meanwhile by somebody who derives them too."""
+    """What deriving changed; `stale` ones were changed meanwhile (-1: the groups were), and are left alone."""
 
     added: int = 0
     removed: int = 0

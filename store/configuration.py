@@ -62,7 +62,7 @@ class Configuration:
         return int(found)
 
     async def profile(self, name: str, version: int | None = None) -> tuple[int, Profile]:
-        """One version of it, or the latest. NotThere; the profile `default` is always there, at version 0 if never saved."""
+        """One version of it, or the latest. NotThere; `default` is always there, at version 0 if never saved."""
         if version is None:
             latest = await execute_async(self._client, "HGET", f"{keys.PROFILE}{name}", _LATEST)
             if latest is None:

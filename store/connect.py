@@ -47,6 +47,8 @@ OLDEST_SERVER = 7
 SCHEMES = ("redis", "rediss", "unix")
 CONSUMERS = "controller"  # the consumer group on the findings stream
 
+_MAKE_GROUP = ("XGROUP", "CREATE", keys.FINDINGS, CONSUMERS, "0", "MKSTREAM")
+
 _AWAY = (
     NotConnected, TimedOut, BusyLoadingError, ReadOnlyError, ClusterDownError, TryAgainError, OutOfMemoryError,
     asyncio.TimeoutError, OSError,
@@ -130,13 +132,13 @@ def translated() -> Iterator[None]:
 def execute(client: SyncClient, *command: Any) -> Any:
     """One command, one round trip. Raises StoreUnavailable."""
     with translated():
-        return client.execute_command(*command)
+        return client.execute_command(*command)  # type: ignore[no-untyped-call]
 
 
 async def execute_async(client: AsyncClient, *command: Any) -> Any:
     """One command, one round trip. Raises StoreUnavailable."""
     with translated():
-        return await cast(Awaitable[Any], client.execute_command(*command))
+        return await cast(Awaitable[Any], client.execute_command(*command))  # type: ignore[no-untyped-call]
 
 
 async def execute_many(client: AsyncClient, commands: list[tuple[Any, ...]]) -> list[Any]:
@@ -147,62 +149,55 @@ async def execute_many(client: AsyncClient, commands: list[tuple[Any, ...]]) -> 
         async with client.pipeline(transaction=False) as pipe:
             for command in commands:
                 pipe.execute_command(*command)
-            return cast(list[Any], await pipe.execute())
+            return await pipe.execute()
 
 
 def check(client: SyncClient, url: str = "") -> None:
     """Crash at start, never after: version, mode, eviction, schema. Raises ConfigError."""
-    where = _where(url)
-    try:
-        with translated():
-            _judge(cast(dict[str, Any], client.info()), where)
-            client.set(keys.SCHEMA_KEY, keys.SCHEMA, nx=True)
-            _judge_schema(cast(bytes | None, client.get(keys.SCHEMA_KEY)), where)
-            _group(client.execute_command)
-    except StoreUnavailable as error:
-        raise ConfigError(
-            f"{where} cannot be reached: {error.__cause__}.", "Is it running, and is REDIS_URL right?"
-        ) from error
-    except RedisError as error:
-        raise ConfigError(
-            f"{where} answers, but not as a store would: {error}.", "Is REDIS_URL right?"
-        ) from error
+    with _said(where := _where(url)):
+        _judge(execute(client, "INFO"), where)
+        execute(client, "SET", keys.SCHEMA_KEY, keys.SCHEMA, "NX")
+        _judge_schema(execute(client, "GET", keys.SCHEMA_KEY), where)
+        try:
+            execute(client, *_MAKE_GROUP)
+        except ResponseError as error:
+            _is_there(error)
 
 
 async def check_async(client: AsyncClient, url: str = "") -> None:
     """The same for the controller's client. Raises ConfigError."""
-    where = _where(url)
-    try:
-        with translated():
-            _judge(await cast(Awaitable[dict[str, Any]], client.info()), where)
-            await client.set(keys.SCHEMA_KEY, keys.SCHEMA, nx=True)
-            _judge_schema(await client.get(keys.SCHEMA_KEY), where)
-            await make_group(client)
-    except StoreUnavailable as error:
-        raise ConfigError(
-            f"{where} cannot be reached: {error.__cause__}.", "Is it running, and is REDIS_URL right?"
-        ) from error
-    except RedisError as error:
-        raise ConfigError(
-            f"{where} answers, but not as a store would: {error}.", "Is REDIS_URL right?"
-        ) from error
+    with _said(where := _where(url)):
+        _judge(await execute_async(client, "INFO"), where)
+        await execute_async(client, "SET", keys.SCHEMA_KEY, keys.SCHEMA, "NX")
+        _judge_schema(await execute_async(client, "GET", keys.SCHEMA_KEY), where)
+        await make_group(client)
 
 
 async def make_group(client: AsyncClient) -> None:
     """The consumer group on the findings stream, from its beginning, if there is none."""
     try:
-        await execute_async(client, "XGROUP", "CREATE", keys.FINDINGS, CONSUMERS, "0", "MKSTREAM")
+        await execute_async(client, *_MAKE_GROUP)
     except ResponseError as error:
-        if not str(error).startswith("BUSYGROUP"):
-            raise
+        _is_there(error)
 
 
-def _group(run: Any) -> None:
+def _is_there(error: ResponseError) -> None:
+    if not str(error).startswith("BUSYGROUP"):
+        raise error
+
+
+@contextmanager
+def _said(where: str) -> Iterator[None]:
     try:
-        run("XGROUP", "CREATE", keys.FINDINGS, CONSUMERS, "0", "MKSTREAM")
-    except ResponseError as error:
-        if not str(error).startswith("BUSYGROUP"):
-            raise
+        yield
+    except StoreUnavailable as error:
+        raise ConfigError(
+            f"{where} cannot be reached: {error.__cause__}.", "Is it running, and is REDIS_URL right?"
+        ) from error
+    except RedisError as error:
+        raise ConfigError(
+            f"{where} answers, but not as a store would: {error}.", "Is REDIS_URL right?"
+        ) from error
 
 
 def _where(url: str) -> str:

@@ -13,7 +13,7 @@ _BATCH = 500
 
 
 class Defects:
-    """Defects as the store keeps them: changed only together with the finding that changes them. Raises StoreUnavailable."""
+    """Defects as the store keeps them; they change only with the finding that changes them. Raises StoreUnavailable."""
 
     def __init__(self, client: AsyncClient) -> None:
         self._client = client

@@ -1,40 +1,46 @@
 """Every key in the store: type, fields, who writes it, and what bounds it.
 
-Each key starts with `gw:`. Bounds are per stream, assignment, worker or in all; S streams, A assignments, W workers.
+Each key starts with `gw:`. Bounds are per stream, assignment, worker or in all: S streams, A assignments, W workers.
+The writer is a module of this package: `leases` writes for workers, `outlet` writes what they found, the others write
+for the controller.
 
-| key | type | holds | written by | bound, expiry |
-|---|---|---|---|---|
-| `gw:schema` | string | version of this table | connect | one |
-| `gw:stream` | hash | stream id -> spec as JSON | streams | S, at most 16 KiB each |
-| `gw:stream:revision` | hash | stream id -> revision | streams | S |
-| `gw:stream:ids` | zset | stream ids, score 0, in order of creation | streams | S |
-| `gw:stream:external` | hash | external id -> stream id | streams | S |
-| `gw:stream:assigned` | hash | stream id -> its assignments' ids, spaces between | assignments | S |
-| `gw:label:<name>=<value>` | set | stream ids with that label | streams | 16 labels a stream; goes with its last member |
-| `gw:groups` | string | the detector groups as JSON | configuration | one |
-| `gw:groups:revision` | string | grows with each change of them | configuration | one |
-| `gw:profile:<name>` | hash | `latest`, and version -> profile as JSON | configuration | last 50 versions |
-| `gw:profiles` | set | profiles' names | configuration | 500 |
-| `gw:assignment` | hash | assignment id -> revision | assignments | A |
-| `gw:due:<group>` | zset | assignment id -> ms from which it may be claimed (a lease's expiry) | assignments, leases | A |
-| `gw:lease` | hash | assignment id -> `epoch:worker`; no worker: free | leases | A |
-| `gw:lease:history:<assignment>` | list | `ms word worker epoch`, newest first | leases | 10 each; goes with its assignment |
-| `gw:beat` | string | ms of the last renewal by anyone | leases | one |
-| `gw:grace` | string | set after nobody could renew: holders come first | leases | one; one TTL |
-| `gw:checkpoint` | hash | assignment id -> JSON | leases | A, at most 8 KiB each |
-| `gw:status` | hash | assignment id -> JSON | leases | A, at most 4 KiB each |
-| `gw:accepted` | hash | assignment id -> `epoch:sequence` of the last finding accepted | findings | A |
-| `gw:findings` | stream | accepted edges and changes of sight | findings, leases, assignments | trimmed behind its consumers; full at 200,000: edges are refused until consumed, never dropped |
-| `gw:defects:<stream>` | hash | `rendition|track|defect|channel` -> JSON of an open defect | findings, leases, assignments | 256 a stream |
-| `gw:defects` | set | streams that have open defects | findings, assignments | S |
-| `gw:closed:<stream>` | list | JSON of closed defects, newest first | findings, assignments | 100 a stream; 7 days |
-| `gw:series:<step>:<assignment>` | stream | one entry a slot: series -> low, high, mean, count (4 float32) | findings | 120 of 60 s, 144 of 600 s; 25 h |
-| `gw:coverage:<stream>` | hash | `detector:w`, `:d`, `:b` -> ms watched, degraded, blind | findings | 256 detectors; goes with its stream |
-| `gw:worker` | hash | worker -> JSON of itself | leases | W |
-| `gw:workers` | zset | worker -> ms last heard of | leases | W; forgotten after 10 minutes |
-| `gw:idempotency:<sha256>` | hash | fingerprint of the request, and its answer | requests | 64 KiB each; 24 h, 60 s while in progress |
-| `gw:apikey` | hash | sha256 of the key -> JSON (id, name, created_at) | apikeys | 1,000 |
-| `rq:*` | | finite work | RQ itself | RQ's own expiry |
+| key | type: what it holds | written by | bound, expiry |
+|---|---|---|---|
+| `gw:schema` | string: version of this table | connect | one |
+| `gw:stream` | hash: stream id -> spec as JSON | streams | S, 16 KiB each |
+| `gw:stream:revision` | hash: stream id -> revision | streams | S |
+| `gw:stream:ids` | zset: stream ids, score 0; ids sort by creation | streams | S |
+| `gw:stream:external` | hash: external id -> stream id | streams | S |
+| `gw:stream:assigned` | hash: stream id -> its assignments' ids | assignments | S |
+| `gw:label:<name>=<value>` | set: stream ids with that label | streams | 16 a stream; goes with its last member |
+| `gw:groups` | string: the detector groups as JSON | configuration | one |
+| `gw:groups:revision` | string: grows with each change of them | configuration | one |
+| `gw:profile:<name>` | hash: `latest`, and version -> JSON | configuration | 50 versions of 64 KiB |
+| `gw:profiles` | set: profiles' names | configuration | 500 |
+| `gw:assignment` | hash: assignment id -> revision | assignments | A |
+| `gw:due:<group>` | zset: assignment id -> ms from which it may be claimed | assignments, leases | A |
+| `gw:lease` | hash: assignment id -> `epoch:worker`; without worker: free | leases | A |
+| `gw:lease:history:<assignment>` | list: `ms word worker epoch`, newest first | leases | 10; goes with it |
+| `gw:beat` | string: ms of the last renewal by anyone | leases | one |
+| `gw:grace` | string: there while holders come first | leases | one; one TTL |
+| `gw:checkpoint` | hash: assignment id -> JSON | leases | A, 8 KiB each |
+| `gw:status` | hash: assignment id -> JSON | leases | A, 4 KiB each |
+| `gw:accepted` | hash: assignment id -> `epoch:sequence` accepted last | outlet | A |
+| `gw:findings` | stream: accepted edges and changes of sight | outlet, leases, assignments | see below |
+| `gw:defects:<stream>` | hash: `rendition|track|defect|channel` -> JSON, while open | outlet, leases | 512 |
+| `gw:defects` | set: streams that have open defects | outlet, assignments | S |
+| `gw:closed:<stream>` | list: JSON of closed defects, newest first | outlet, assignments | 100; 7 days |
+| `gw:series:<step>:<assignment>` | stream, entry = slot: series -> 4 float32 | outlet | 120 × 60 s, 144 × 600 s; 25 h |
+| `gw:coverage:<stream>` | hash: `detector:w`, `:d`, `:b` -> ms | outlet | 256 detectors; goes with its stream |
+| `gw:worker` | hash: worker -> JSON of itself | leases | W |
+| `gw:workers` | zset: worker -> ms last heard of | leases | W; forgotten after 10 minutes |
+| `gw:idempotency:<sha256>` | hash: the request's fingerprint, its answer | requests | 64 KiB; 24 h (60 s unanswered) |
+| `gw:apikey` | hash: sha256 of the key -> JSON | apikeys | 1,000 |
+| `rq:*` | finite work | RQ itself | RQ's own |
+
+`gw:findings` has the consumer group `controller`. It is trimmed behind what that group handled, keeping 20,000 for
+listeners that resume. At 200,000 nobody consumes: then edges are refused and stay with their worker; none is dropped.
+The edges that the store makes itself (a lease ended, an assignment went) are added in any case.
 """
 
 SCHEMA = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -45,7 +46,7 @@ class Downsampler:
         """One measurement at its wall time `at`; a slot is ready once a later one begins."""
         name = series_name(measurement.name, measurement.track, measurement.channel)
         value = measurement.value
-        if value != value or value in (float("inf"), float("-inf")):
+        if not math.isfinite(value):
             self.dropped += 1
             return
         seconds = int(at.timestamp())

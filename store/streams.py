@@ -90,7 +90,10 @@ class Streams:
         return _saved(await self._one("change", identity, expected, spec), spec).stream
 
     async def delete(self, identity: str, *, if_revision: int | None = None) -> None:
-        """The stream goes, with its assignments; what is open of it closes as `stopped_watching`. NotThere, RevisionConflict."""
+        """The stream goes, with its assignments; what is open of it closes as `stopped_watching`.
+
+        NotThere, RevisionConflict.
+        """
         word = await self._delete(identity, "" if if_revision is None else str(if_revision))
         if word == b"missing":
             raise NotThere(f"There is no stream {identity}.")

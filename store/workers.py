@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from contracts.fleet import CoverageRow, WorkerInfo
 from store import keys
@@ -70,8 +71,7 @@ def _rows(stream: str, found: dict[bytes, bytes] | list[bytes]) -> list[Coverage
     ]
 
 
-def _pairs(found: list[bytes] | list[tuple[bytes, float]]) -> list[tuple[bytes, float]]:
+def _pairs(found: list[Any]) -> list[tuple[bytes, float]]:
     if found and isinstance(found[0], bytes):
-        flat = [value for value in found if isinstance(value, bytes)]
-        return [(flat[n], float(flat[n + 1])) for n in range(0, len(flat), 2)]
-    return [entry for entry in found if not isinstance(entry, bytes)]
+        found = list(zip(found[::2], found[1::2], strict=True))
+    return [(name, float(score)) for name, score in found]
