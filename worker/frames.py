@@ -80,6 +80,7 @@ def edge(fields: Message) -> DefectEdge:
     """A defect's edge out of plain data."""
     return DefectEdge(
         **{
+            "track": None,
             **{k: v for k, v in fields.items() if k != "type"},
             "edge": Edge(fields["edge"]),
             "severity": Severity(fields["severity"]),

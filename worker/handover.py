@@ -119,11 +119,11 @@ class Handover:
             if hold is None:
                 at = max(opened.at_ns, self._begin_ns.get(None, opened.at_ns))
                 out.append(self._gone(key, at, at, "its detector no longer runs"))
-            elif begin is not None and pipeline.watched_of(opened.track) >= hold:
+            elif begin is not None:
                 at = max(opened.at_ns, begin)
-                out.append(
-                    self._gone(key, at, at + pipeline.watched_of(opened.track), "gone at the hand-over")
-                )
+                seen_ns = begin + pipeline.watched_of(opened.track)
+                if seen_ns >= at + hold:
+                    out.append(self._gone(key, at, seen_ns, "gone at the hand-over"))
         return out
 
     def _edge(self, edge: DefectEdge) -> list[Finding]:
@@ -140,19 +140,19 @@ class Handover:
         return [self._end(key, edge)]
 
     def _opened(self, key: Key, edge: DefectEdge) -> list[Finding]:
+        told = self._ended_before.get(key)
+        if told is not None and (edge.certain_at_ns <= told.certain_at_ns or edge.at_ns < told.at_ns):
+            return []
         if key in self._unconfirmed:
             known = self._open[key]
             begin = self._begin_ns.get(edge.track)
-            if begin is None or edge.at_ns <= begin + self._hold_ns.get(edge.detector, 0):
+            if begin is None or edge.at_ns <= max(begin, known.at_ns) + self._hold_ns.get(edge.detector, 0):
                 self._unconfirmed.discard(key)
                 self._open[key] = replace(edge, at_ns=known.at_ns)
                 return [replace(edge, edge=Edge.UPDATED, at_ns=known.at_ns)]
             gone = self._gone(key, max(begin, known.at_ns), edge.certain_at_ns, "gone at the hand-over")
             self._open[key] = edge
             return [gone, edge]
-        told = self._ended_before.get(key)
-        if told is not None and (edge.certain_at_ns <= told.certain_at_ns or edge.at_ns < told.at_ns):
-            return []
         self._open[key] = edge
         return [edge]
 

@@ -32,7 +32,7 @@ def limits(cores: float | None = None, memory: int | None = None, root: Path = C
 def _quota(root: Path) -> float | None:
     text = _read(root / "cpu.max")
     if text is not None:
-        quota, period = (text.split() + ["100000"])[:2]
+        quota, period = [*text.split(), "100000"][:2]
         return None if quota == "max" else int(quota) / int(period)
     quota1, period1 = _read(root / "cpu/cpu.cfs_quota_us"), _read(root / "cpu/cpu.cfs_period_us")
     if quota1 is None or period1 is None or int(quota1) <= 0:

@@ -23,8 +23,9 @@ from store.leases import Held, Released, Renewal
 log = structlog.get_logger()
 
 BEAT_S = 1.0
+CLAIM_S = 0.5  # what another worker gave back is watched again within a second
 BATCH = 25  # leases claimed in one call
-KEEP_S = 5.0  # how often a checkpoint or status that only moved on is stored
+KEEP_S = 2.0  # how often a checkpoint or status that only moved on is stored
 Why = Literal["lost", "removed", "changed", "grace"]
 
 
@@ -123,8 +124,15 @@ class Keeper:
         while not self._ended.is_set():
             began_s = self._clock.monotonic()
             self.beat(info(), wanted())
-            self._hurry.wait(max(0.0, BEAT_S - (self._clock.monotonic() - began_s)))
-            self._hurry.clear()
+            if self._pause(began_s + CLAIM_S) and not self._ended.is_set():
+                self.ask(info(), wanted())
+                self._pause(began_s + BEAT_S)
+
+    def _pause(self, until_s: float) -> bool:
+        """Wait; False when something urgent is to be stored."""
+        hurried = self._hurry.wait(max(0.0, until_s - self._clock.monotonic()))
+        self._hurry.clear()
+        return not hurried
 
     def end(self) -> None:
         """Make `run` return."""
@@ -136,15 +144,25 @@ class Keeper:
         now_s = self.beats_s = self._clock.monotonic()
         try:
             self._renew(info, now_s)
-            if self._ended.is_set():
-                return
-            if wanted > 0 and now_s >= self._claims_from_s:
-                self._claim(info, min(wanted, BATCH))
         except SinkError as error:
             away_s = self._clock.monotonic() - self._answered_s
             log.warning("store_away", seconds=round(away_s, 1), error=str(error)[:200])
             if away_s > self._grace_s:
                 self._drop([*self.held], "grace")
+            return
+        self.ask(info, wanted)
+
+    def ask(self, info: WorkerInfo, wanted: int) -> None:
+        """Claim what there is room for, unless the store was away a moment ago."""
+        if wanted <= 0 or self._ended.is_set():
+            return
+        now_s = self._clock.monotonic()
+        if now_s < self._claims_from_s or now_s - self._answered_s > 2 * BEAT_S:
+            return
+        try:
+            self._claim(info, min(wanted, BATCH))
+        except SinkError as error:
+            log.warning("claim_failed", error=str(error)[:200])
 
     def _renew(self, info: WorkerInfo, now_s: float) -> None:
         with self._lock:

@@ -78,7 +78,8 @@ def _work(settings: WorkerSettings, warm: WarmServer, clock: Clock) -> int:
             break
         except SinkError as error:
             if clock.monotonic() - began_s > CONNECT_S:
-                raise ConfigError(f"The store did not answer for {CONNECT_S:.0f} s: {error}.", "See REDIS_URL.") from error
+                words = f"The store did not answer for {CONNECT_S:.0f} s: {error}."
+                raise ConfigError(words, "See REDIS_URL.") from error
             log.warning("store_not_there", error=str(error)[:200])
             clock.sleep(0.5)
         if ended:

@@ -96,11 +96,11 @@ class Supervisor:
         os.set_blocking(self._reads, False)
         os.set_blocking(self._wakes, False)
         self._ending: str | None = None
-        self._room = 0
+        self._room = headroom.room(0, 0)
         self._house_s = self._measure_s = self._status_s = clock.monotonic()
         self._next_share = 0
         self._hung = self._recycled = self._handed_back = 0
-        self.snapshot = Snapshot()
+        self.snapshot = Snapshot(clock.monotonic())
         sink.on_fenced = keeper.fenced
 
     def wake(self) -> None:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15  # linux/prctl.h
+_M_ARENA_MAX, _M_TRIM_THRESHOLD = -8, -1  # malloc.h
 _DATAGRAM = 4096  # bytes of a request or an answer
 ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 
@@ -114,8 +115,17 @@ def _load() -> None:
     import worker.ingest.reconnect
 
     cv2.setNumThreads(1)
+    share_one_heap()
     detectors.catalogue.load()
     worker.child.warm_up()
+
+
+def share_one_heap() -> None:
+    """One heap for all threads of a watch, and what is freed goes back: each further heap keeps megabytes to itself."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:  # of the GNU C library
+        mallopt(_M_ARENA_MAX, 1)
+        mallopt(_M_TRIM_THRESHOLD, 256 * 1024)
 
 
 def _watch(connection: socket.socket) -> int:

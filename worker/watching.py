@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
+import structlog
+
 from contracts.clock import Clock
 from contracts.errors import ConfigError
 from contracts.findings import DefectEdge, Edge, Measurement, Peak
@@ -27,6 +29,8 @@ from store.series import Downsampler
 from worker.frames import Message, Unpacker, edge, finding, plain
 from worker.headroom import STEPS
 from worker.lease import Granted
+
+log = structlog.get_logger()
 
 NS = 1_000_000_000
 SETTLED_S = 60.0  # a process that lived so long starts again without delay
@@ -162,8 +166,14 @@ class Watching:
                 self.connection.close()
                 self.connection = None
                 return False
-            for message in self._unpacker.feed(data):
-                self._take(message)
+            try:
+                for message in self._unpacker.feed(data):
+                    self._take(message)
+            except (KeyError, TypeError, ValueError) as error:
+                # Nothing that one process says may end the others: this one starts afresh.
+                log.exception("watch_not_understood", assignment=self.id, error=str(error)[:200])
+                self.connection.close()
+                self.connection = None
         return False
 
     def exited(self, status: int) -> None:

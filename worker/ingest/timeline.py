@@ -90,7 +90,8 @@ class Timeline:
             return self._resumed_fit
         best = max(placed, key=lambda c: c.end_ns or 0)
         raw, offset = best.raw_ns, best.offset_ns
-        assert raw is not None and offset is not None
+        assert raw is not None
+        assert offset is not None
         return (raw, raw + offset)
 
     def rejoin(self) -> None:
