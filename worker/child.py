@@ -116,6 +116,10 @@ class Child:
         self._degraded: dict[tuple[str, str | None], float] = {}
         self._watched: dict[tuple[str, str | None], float] = {}
 
+    def stopping(self) -> bool:
+        """Whether SIGTERM came."""
+        return self._stopping_s is not None
+
     def on_term(self, number: int, frame: Any) -> None:
         """SIGTERM: end at the next event, or shortly."""
         if self._stopping_s is None:
@@ -139,14 +143,14 @@ class Child:
         """Until told to end. A source that ends or fails is opened again, after a while and for ever."""
         failures = 0
         self._tell()
-        while self._stopping_s is None:
+        while not self.stopping():
             before = self._frames
             try:
                 self._read()
                 error: IngestError | None = None
             except IngestError as failure:
                 error = failure
-            if self._stopping_s is not None:
+            if self.stopping():
                 break
             failures = 0 if self._frames > before else failures + 1
             self._wait(error, failures)
@@ -279,7 +283,12 @@ class Child:
         """An edge with what only this process knows of it."""
         start = self.handover.began_ns(edge)
         family = self._family.get(edge.detector, "monitoring")
-        return {**plain(edge), "family": family, "mode": self._mode.get(edge.detector, "check"), "start_ns": start}
+        return {
+            **plain(edge),
+            "family": family,
+            "mode": self._mode.get(edge.detector, "check"),
+            "start_ns": start,
+        }
 
     def _coverage(self) -> list[Message]:
         """What each detector saw in this process's life, in media milliseconds."""
@@ -347,7 +356,9 @@ def seats_of(config: Message) -> list[Seat]:
     if families or names:
         kept = {n: d for n, d in catalogue.items() if n in names or d.family() in families}
         profile = profile.model_copy(
-            update={"detectors": {n: c for n, c in profile.detectors.items() if n in kept or n not in catalogue}}
+            update={
+                "detectors": {n: c for n, c in profile.detectors.items() if n in kept or n not in catalogue}
+            }
         )
         return bind(kept, profile)
     return bind(catalogue, profile)

@@ -75,7 +75,9 @@ class Handover:
     def state(self, position_ns: int) -> dict[str, Any]:
         """What a watch that goes on at `position_ns` needs, as plain data: what it could say a second time."""
         since = position_ns - SLACK_NS
-        ended = [[*key, s.at_ns, s.certain_at_ns] for key, s in self._ended.items() if s.certain_at_ns > since]
+        ended = [
+            [*key, s.at_ns, s.certain_at_ns] for key, s in self._ended.items() if s.certain_at_ns > since
+        ]
         measured = [[*key, at_ns] for key, at_ns in self._measured.items() if at_ns >= position_ns]
         return {
             "open": [plain(edge) for edge in self._open.values()],
@@ -179,5 +181,3 @@ def hold_ns(seat: Seat) -> int:
     """How much good media `seat`'s detector must see before a defect found earlier counts as gone."""
     values = [float(getattr(seat.params, name)) for name in _HOLDING if hasattr(seat.params, name)]
     return int(min(max([LEAST_HOLD_S, *values]) + 0.5, MOST_HOLD_S) * NS)
-
-

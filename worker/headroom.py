@@ -97,7 +97,9 @@ class Headroom:
         spent = {pid: cpu_s(pid) for pid in pids}
         if self._at_s is not None and now_s > self._at_s:
             # What a new process spent before it was first seen counts; what one that ended spent at last does not.
-            used = sum(max(0.0, s - self._spent.get(pid, 0.0)) for pid, s in spent.items()) / (now_s - self._at_s)
+            used = sum(max(0.0, s - self._spent.get(pid, 0.0)) for pid, s in spent.items()) / (
+                now_s - self._at_s
+            )
             self.cores += SMOOTH * (used - self.cores)
         self._spent, self._at_s, self.bytes = spent, now_s, memory
 

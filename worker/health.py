@@ -68,7 +68,9 @@ Samples = list[tuple[tuple[str, ...], float]]
 
 def _samples(snapshot: Snapshot) -> Iterator[tuple[Metric, Samples]]:
     watches, count = snapshot.watches, snapshot.counters
-    sums: dict[str, dict[str, float]] = {key: defaultdict(float) for key in ("watched", "degraded", "cpu", "fault")}
+    sums: dict[str, dict[str, float]] = {
+        key: defaultdict(float) for key in ("watched", "degraded", "cpu", "fault")
+    }
     blind: dict[str, float] = defaultdict(float)
     for watch in watches:
         longest = 0

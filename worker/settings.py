@@ -25,19 +25,27 @@ class WorkerSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
 
     redis_url: str = Field(
-        validation_alias=AliasChoices("REDIS_URL", "WORKER_REDIS_URL"), repr=False, description="address of the store"
+        validation_alias=AliasChoices("REDIS_URL", "WORKER_REDIS_URL"),
+        repr=False,
+        description="address of the store",
     )
     redis_ca: Path | None = Field(default=None, description="certificates to trust for the store, PEM")
-    group: str = Field(default="all", min_length=1, max_length=64, description="the detector group it works for")
+    group: str = Field(
+        default="all", min_length=1, max_length=64, description="the detector group it works for"
+    )
     name: str = Field(default_factory=_name, min_length=1, max_length=120, description="unique among workers")
     most_watches: int = Field(default=200, ge=1, le=10_000, description="leases it takes at most")
     lease_ttl_s: float = Field(default=3.0, ge=1, le=60, description="seconds until others may take over")
-    grace_s: float = Field(default=60.0, ge=0, le=3600, description="seconds of watching on without the store")
+    grace_s: float = Field(
+        default=60.0, ge=0, le=3600, description="seconds of watching on without the store"
+    )
     cpu_quota: float | None = Field(default=None, gt=0, description="cores; measured when not given")
     cpu_share: float = Field(default=0.85, gt=0, le=1, description="of the quota that watches may use")
     memory_bytes: int | None = Field(default=None, gt=0, description="limit of all; measured when not given")
     watch_memory_bytes: int = Field(
-        default=512 * 1024 * 1024, ge=64 * 1024 * 1024, description="by which one watch may grow before it is recycled"
+        default=512 * 1024 * 1024,
+        ge=64 * 1024 * 1024,
+        description="by which one watch may grow before it is recycled",
     )
     lag_s: float = Field(default=6.0, gt=0, description="seconds behind at which less is done")
     nice: int = Field(default=5, ge=0, le=19, description="priority of the watches' processes")

@@ -189,7 +189,9 @@ class Supervisor:
         if asked.phase == "ending":
             _kill(answer.pid)
             return
-        log.info("watch_started", assignment=asked.id, epoch=asked.epoch, pid=answer.pid, restarts=asked.restarts)
+        log.info(
+            "watch_started", assignment=asked.id, epoch=asked.epoch, pid=answer.pid, restarts=asked.restarts
+        )
 
     def _heard(self, fd: int) -> None:
         watching = self._by_fd.get(fd)

@@ -248,7 +248,12 @@ class Watching:
         told = edge(fields)
         began = self._began.get((told.key, start_ns)) or self._wall(zero, start_ns)
         return EdgeBody.of(
-            told, family=family, mode=mode, start_ns=start_ns, started_at=began, at=self._wall(zero, told.at_ns)
+            told,
+            family=family,
+            mode=mode,
+            start_ns=start_ns,
+            started_at=began,
+            at=self._wall(zero, told.at_ns),
         )
 
     def _wall(self, zero: datetime | None, at_ns: int) -> datetime:
@@ -316,7 +321,9 @@ class Watching:
         made = Checkpoint(
             media_sequence=max((int(m[0]) for m in marks), default=None),
             last_at_ns=best[2],
-            wall_at_last=datetime.fromisoformat(zero_at) + timedelta(microseconds=best[2] // 1000) if zero_at else None,
+            wall_at_last=datetime.fromisoformat(zero_at) + timedelta(microseconds=best[2] // 1000)
+            if zero_at
+            else None,
             baselines={"watch": place},
         )
         if len(made.model_dump_json()) <= CHECKPOINT_BYTES:
@@ -359,7 +366,9 @@ def headers_of(granted: Granted, secrets_dir: Path | None) -> dict[str, str]:
     headers = dict(source.headers)
     for name, reference in source.header_refs.items():
         if secrets_dir is None:
-            raise ConfigError(f"Header {name!r} is kept elsewhere.", "Set WORKER_SECRETS_DIR to the folder it is in.")
+            raise ConfigError(
+                f"Header {name!r} is kept elsewhere.", "Set WORKER_SECRETS_DIR to the folder it is in."
+            )
         if not reference or reference.startswith(".") or "/" in reference or "\x00" in reference:
             raise ConfigError(f"Header {name!r}: {reference!r} is no file name.")
         try:
@@ -377,5 +386,3 @@ def opened_edge(body: EdgeBody, *, known: bool) -> DefectEdge:
         Peak(body.peak_name, body.peak_value, body.peak_unit), body.threshold, body.confidence,
         body.channel, body.suppressed_by, body.detail,
     )  # fmt: skip
-
-

@@ -131,7 +131,9 @@ class Fleet:
     def onboard(self, *, read_timeout_s: float = 10.0, profile: Profile | None = None) -> None:
         """Every channel becomes a stream with its assignment."""
         if profile is not None:
-            self.client.hset(f"{keys.PROFILE}{profile.name}", mapping={"latest": 1, "1": profile.model_dump_json()})
+            self.client.hset(
+                f"{keys.PROFILE}{profile.name}", mapping={"latest": 1, "1": profile.model_dump_json()}
+            )
             self.client.sadd(keys.PROFILES, profile.name)
         name = profile.name if profile else "default"
 
@@ -140,7 +142,9 @@ class Fleet:
             streams = Streams(client, SystemClock())
             for channel_name in self.names:
                 source = StreamSource(
-                    url=self.origin.url(channel_name), read_timeout_s=read_timeout_s, open_timeout_s=read_timeout_s
+                    url=self.origin.url(channel_name),
+                    read_timeout_s=read_timeout_s,
+                    open_timeout_s=read_timeout_s,
                 )
                 made = await streams.create(StreamSpec(name=channel_name, source=source, profile=name))
                 self.streams[channel_name] = made.id
@@ -159,7 +163,7 @@ class Fleet:
     def holders(self) -> dict[str, tuple[int, str]]:
         """assignment -> (epoch, worker) of what is held."""
         found = {}
-        for name, lease in self.client.hgetall(keys.LEASE).items():
+        for name, lease in raw(self.client.hgetall(keys.LEASE)).items():
             epoch, _, holder = lease.decode().partition(":")
             if holder:
                 found[name.decode()] = (int(epoch), holder)
@@ -170,7 +174,7 @@ class Fleet:
 
     def checkpoint_ns(self) -> dict[str, int]:
         """How far each assignment has been watched, as the store knows."""
-        found = self.client.hgetall(keys.CHECKPOINT)
+        found = raw(self.client.hgetall(keys.CHECKPOINT))
         return {name.decode(): int(json.loads(text).get("last_at_ns") or 0) for name, text in found.items()}
 
     def decoding(self, worker: Worker, count: int) -> bool:
@@ -239,10 +243,15 @@ def fleet(folder: Path, *channels: tuple[ChannelSpec, Schedule]) -> Iterator[Fle
         yield made
     except BaseException:
         for log in sorted(folder.glob("*.log")):
-            print(f"--- {log.name}\n{log.read_text('utf-8')[-6000:]}")
+            sys.stderr.write(f"--- {log.name}\n{log.read_text('utf-8')[-6000:]}\n")
         raise
     finally:
         made.close()
+
+
+def raw(answer: Any) -> dict[bytes, bytes]:
+    """A hash as a client without decoding gives it."""
+    return dict(answer)
 
 
 class Cut:

@@ -29,7 +29,9 @@ def test_when_a_worker_is_killed_others_watch_its_streams_within_five_seconds(tm
         until(lambda: second.words("worker_started"), 20, "the second worker")
         epochs = {name: epoch for name, (epoch, _) in made.holders().items()}
         first.kill()
-        _, took = until(lambda: made.held_by(second) == 3 and len(second.watch_pids) == 3, 8, "all taken over")
+        _, took = until(
+            lambda: made.held_by(second) == 3 and len(second.watch_pids) == 3, 8, "all taken over"
+        )
         assert took <= 5.0
         assert all(epoch > epochs[name] for name, (epoch, _) in made.holders().items())
         until(lambda: made.said("a", "black")[-1:] == ["closed"], 40, "the end of the black")
@@ -95,7 +97,7 @@ def test_while_the_store_is_away_watches_go_on_and_their_findings_are_held(tmp_p
 
 def watched_to(worker: Worker, name: str) -> float:
     """Media seconds of the channel that have been decoded; it was joined six seconds behind its live edge."""
-    frames = [w["frames"] for w in worker.health()["each"]]
+    frames = [int(w["frames"]) for w in worker.health()["each"]]
     return min(frames) / 25 + 2
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts.fleet import EdgeBody
 from contracts.profile import DetectorChoice, Profile
 from tests.faults.fleet import alive, channel, fault, fleet, until
 
@@ -53,7 +54,8 @@ def test_a_detector_that_breaks_is_set_aside_and_the_others_go_on(tmp_path: Path
         worker = made.worker(catalogue="tests.faults.broken", watch_memory_bytes=str(160 * 1024 * 1024))
         until(lambda: made.said("a", "black") == ["opened", "closed"], 40, "the black found all the same")
         until(lambda: len(made.said("a", "detector_fault")) >= 3, 10, "three quarantines")
-        faults = {e.body.channel: e.body.detail for e in made.events() if getattr(e.body, "defect", "") == "detector_fault"}
+        bodies = [e.body for e in made.events() if isinstance(e.body, EdgeBody)]
+        faults = {body.channel: body.detail for body in bodies if body.defect == "detector_fault"}
         assert set(faults) == {"raises", "loops", "eats"}
         assert "did not return" in (faults["loops"] or "")
         assert "Memory" in (faults["eats"] or "")
@@ -66,7 +68,9 @@ def test_nothing_outlives_a_killed_worker(tmp_path: Path) -> None:
         worker = made.worker()
         until(lambda: made.decoding(worker, 2), 30, "pictures")
         watches = list(worker.watch_pids.values())
-        warm = {int(Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[1]) for pid in watches}
+        warm = {
+            int(Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[1]) for pid in watches
+        }
         worker.kill()
         until(lambda: not any(alive(pid) for pid in [*watches, *warm]), 3, "the end of all processes")
 
@@ -76,6 +80,10 @@ def test_a_source_that_goes_and_comes_back_is_blind_meanwhile_and_nothing_ends(t
         made.onboard(read_timeout_s=2.0)
         worker = made.worker()
         until(lambda: [e.what for e in made.events()].count("blind") >= 1, 40, "blindness")
-        until(lambda: [e.what for e in made.events() if e.what in ("blind", "healthy")][-1] == "healthy", 30, "sight")
+        until(
+            lambda: [e.what for e in made.events() if e.what in ("blind", "healthy")][-1] == "healthy",
+            30,
+            "sight",
+        )
         assert not worker.words("watch_ended")
         until(lambda: made.coverage("a")["black"][2] > 0, 5, "blind seconds in the coverage")

@@ -205,7 +205,9 @@ class StoreSink:
                     waiting.items.append((waiting.number(), CoverageBody(added=waiting.added)))
                     waiting.added = {}
                 for number, body in islice(waiting.items, MOST_A_CALL - len(batch)):
-                    batch.append(FindingEnvelope(assignment=assignment, epoch=epoch, sequence=number, body=body))
+                    batch.append(
+                        FindingEnvelope(assignment=assignment, epoch=epoch, sequence=number, body=body)
+                    )
                 if len(batch) >= MOST_A_CALL:
                     break
         return batch

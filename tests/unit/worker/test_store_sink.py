@@ -108,7 +108,9 @@ def test_a_store_that_forgot_its_last_second_is_told_again(store: Store, sink: S
     assert [item.sequence for item in store.got] == [1, 2, 3]
 
 
-def test_what_was_accepted_long_ago_is_not_offered_again(store: Store, sink: StoreSink, clock: ManualClock) -> None:
+def test_what_was_accepted_long_ago_is_not_offered_again(
+    store: Store, sink: StoreSink, clock: ManualClock
+) -> None:
     sink.put("a", 7, edge("opened", 1))
     sink.pump()
     clock.advance(6)
