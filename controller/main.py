@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import socket
 import sys
 
@@ -66,6 +67,7 @@ def _listen(settings: Settings) -> socket.socket:
         listening = socket.socket(family, kind, protocol)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
+        listening.listen(_BACKLOG)  # who comes before we are ready waits, and is not refused
     except OSError as error:
         raise ConfigError(
             f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.",
@@ -100,6 +102,7 @@ def main() -> int:
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # the server raises it once more when it has ended
     try:
         asyncio.run(serve(read(), _version()))
     except GlitchwatchError as error:

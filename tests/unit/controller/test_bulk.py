@@ -96,7 +96,12 @@ def test_no_body_makes_it_fail_otherwise(kind: str, body: bytes) -> None:
 def test_a_ramp_spreads_the_streams_of_one_origin_and_not_of_another() -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     ramp = Ramp(now, 2.0)
-    assert [ramp.next("http://a/1"), ramp.next("http://a/2"), ramp.next("http://b/1"), ramp.next("http://a:80/3")] == [
+    assert [
+        ramp.next("http://a/1"),
+        ramp.next("http://a/2"),
+        ramp.next("http://b/1"),
+        ramp.next("http://a:80/3"),
+    ] == [
         now,
         now + timedelta(seconds=0.5),
         now,
