@@ -98,9 +98,13 @@ class Stream:
         return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
-def new_stream_id(at: datetime) -> str:
-    """An id that nobody else makes, sorted by `at`: `s`, the time in ms in 9 digits to the base 32, 8 drawn ones."""
-    number = int(at.timestamp() * 1000) << 40 | secrets.randbits(40)
+def new_stream_id(at: datetime, place: int | None = None) -> str:
+    """An id that nobody else makes, sorted by `at`: `s`, the time in ms in 9 digits to the base 32, 8 drawn ones.
+
+    With `place` (below 4,096), ids of the same time sort by it.
+    """
+    drawn = secrets.randbits(40) if place is None else (place & 0xFFF) << 28 | secrets.randbits(28)
+    number = int(at.timestamp() * 1000) << 40 | drawn
     digits = "".join(_DIGITS[number >> shift & 31] for shift in range(80, -5, -5))
     return "s" + digits
 

@@ -67,15 +67,10 @@ class Streams:
             batch = specs[begin : begin + _BATCH]
             entries: list[tuple[StreamSpec, str | StoreRefusal]] = [(spec, _text(spec)) for spec in batch]
             arguments: list[Any] = [self._limits.streams]
-            for spec, text in entries:
+            now = self._clock.now()
+            for place, (spec, text) in enumerate(entries, begin):
                 if isinstance(text, str):
-                    arguments += (
-                        "upsert",
-                        new_stream_id(self._clock.now()),
-                        "",
-                        text,
-                        spec.external_id or "",
-                    )
+                    arguments += ("upsert", new_stream_id(now, place), "", text, spec.external_id or "")
             rows = iter(await self._save(*arguments) if len(arguments) > 1 else [])
             for spec, text in entries:
                 try:

@@ -16,7 +16,7 @@ for i = 2, #ARGV, 5 do
   if mode == 'change' and not before then word = 'missing'
   elseif expected ~= '' and tonumber(expected) ~= revision then word = 'conflict'
   elseif owner and owner ~= id then word = 'taken'
-  elseif mode == 'create' and before then word = 'conflict'
+  elseif before and (mode == 'create' or (mode == 'upsert' and not owner)) then word = 'conflict' -- a new id that is not new
   elseif not before and redis.call('HLEN', KEY_STREAM) >= most then word = 'full'
   elseif before == spec then word = 'unchanged'
   else

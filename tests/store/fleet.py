@@ -8,7 +8,16 @@ from typing import Any
 
 from contracts.clock import SystemClock
 from contracts.findings import Edge, Severity
-from contracts.fleet import DetectorGroup, EdgeBody, FindingEnvelope, Groups, Stream, StreamSource, StreamSpec, WorkerInfo
+from contracts.fleet import (
+    DetectorGroup,
+    EdgeBody,
+    FindingEnvelope,
+    Groups,
+    Stream,
+    StreamSource,
+    StreamSpec,
+    WorkerInfo,
+)
 from store import keys
 from store.assignments import Assignments, Wanted
 from store.connect import AsyncClient, SyncClient, open_async

@@ -6,7 +6,14 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from redis import Redis
 
 from contracts.findings import Edge
@@ -58,7 +65,9 @@ class LeaseMachine(RuleBasedStateMachine):
     def renew(self, worker: str) -> None:
         mine = self.believed[worker]
         answer = self.leases.renew(info(worker), [Held(name, epoch, "1.0.0") for name, epoch in mine.items()])
-        assert set(answer.lost) == {name for name, epoch in mine.items() if self.holder.get(name) != (worker, epoch)}
+        assert set(answer.lost) == {
+            name for name, epoch in mine.items() if self.holder.get(name) != (worker, epoch)
+        }
         assert not answer.changed
         assert not answer.removed
         for name in answer.lost:
@@ -112,7 +121,10 @@ class LeaseMachine(RuleBasedStateMachine):
                 self.client.restore(key, 0, dump)
         self.holder, self.expired = dict(holder), set(expired)
         before = self.client.time()
-        while self.client.time()[0] * 1000 + self.client.time()[1] // 1000 <= before[0] * 1000 + before[1] // 1000:
+        while (
+            self.client.time()[0] * 1000 + self.client.time()[1] // 1000
+            <= before[0] * 1000 + before[1] // 1000
+        ):
             pass  # a restart takes at least a millisecond
 
     @invariant()

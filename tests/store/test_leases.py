@@ -75,7 +75,9 @@ def test_a_renewal_reaches_exactly_one_ttl_ahead(url: str, client: Redis) -> Non
     assert client.zscore(f"{keys.DUE}all", grant.lease.assignment.id) == renewal.store_ms + 3000
 
 
-def test_what_is_given_back_is_free_at_once_and_its_late_findings_are_refused(url: str, client: Redis) -> None:
+def test_what_is_given_back_is_free_at_once_and_its_late_findings_are_refused(
+    url: str, client: Redis
+) -> None:
     onboarded(url, 1)
     leases, outlet = Leases(client), Outlet(client)
     [grant] = leases.claim("a", "all", 1)
@@ -124,7 +126,8 @@ def test_a_change_and_a_removal_reach_the_holder(url: str, client: Redis, run: R
     one, two = onboarded(url, 2)
     leases = Leases(client)
     held = [
-        Held(g.lease.assignment.id, g.lease.epoch, g.lease.assignment.revision) for g in leases.claim("a", "all", 2)
+        Held(g.lease.assignment.id, g.lease.epoch, g.lease.assignment.revision)
+        for g in leases.claim("a", "all", 2)
     ]
 
     async def change(c: Any) -> None:
@@ -197,7 +200,8 @@ def test_each_call_is_one_round_trip_whatever_it_carries(
     monkeypatch.setattr(client, "execute_command", counted)
     grants = leases.claim("a", "all", 60)
     held = [
-        Held(g.lease.assignment.id, g.lease.epoch, "1.0.0", Checkpoint(media_sequence=n)) for n, g in enumerate(grants)
+        Held(g.lease.assignment.id, g.lease.epoch, "1.0.0", Checkpoint(media_sequence=n))
+        for n, g in enumerate(grants)
     ]
     leases.renew(info("a"), held)
     outlet.accept("a", [envelope(h.assignment, h.epoch, 1, body(Edge.OPENED)) for h in held])
@@ -221,7 +225,12 @@ def test_history_names_who_had_it(url: str, client: Redis, run: Run[Any]) -> Non
     [second] = leases.claim("b", "all", 1)
     leases.release("b", [Released(name, second.lease.epoch)])
     turns = run(lambda c: Assignments(c).history(name))
-    assert [(t.word, t.worker) for t in turns] == [("released", "b"), ("claimed", "b"), ("expired", "a"), ("claimed", "a")]
+    assert [(t.word, t.worker) for t in turns] == [
+        ("released", "b"),
+        ("claimed", "b"),
+        ("expired", "a"),
+        ("claimed", "a"),
+    ]
     for _ in range(20):
         [again] = leases.claim("c", "all", 1)
         leases.release("c", [Released(name, again.lease.epoch)])
