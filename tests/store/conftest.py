@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,9 +12,12 @@ from typing import Any, TypeVar
 import pytest
 
 from glitchwatch import embedded
-from store.connect import AsyncClient, SyncClient, check, open_async, open_sync, server_url
+from store import keys
+from store.connect import AsyncClient, check, open_async, open_sync, server_url
 
 T = TypeVar("T")
+NAMES = [row.split("`")[1] for row in (keys.__doc__ or "").splitlines() if row.startswith("| `gw:")]
+DOCUMENTED = re.compile("|".join(re.sub(r"<\w+>", ".+", name) + "$" for name in NAMES))
 Run = Callable[[Callable[[AsyncClient], Awaitable[T]]], T]
 
 
@@ -34,15 +38,17 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def client(url: str) -> Iterator[SyncClient]:
+def client(url: str) -> Iterator[Any]:
     with open_sync(url, timeout_s=5.0) as opened:
         opened.flushdb()
         check(opened, url)
         yield opened
+        undocumented = [key for key in opened.scan_iter() if not DOCUMENTED.match(key.decode())]
+        assert undocumented == []
 
 
 @pytest.fixture
-def run(url: str, client: SyncClient) -> Run[Any]:
+def run(url: str, client: Any) -> Run[Any]:
     """Runs what the controller would: an asynchronous function that is given a client."""
 
     def with_client(function: Callable[[AsyncClient], Awaitable[Any]]) -> Any:

@@ -20,7 +20,7 @@ from contracts.fleet import (
 )
 from store import keys
 from store.assignments import Assignments, Wanted
-from store.connect import AsyncClient, SyncClient, open_async
+from store.connect import AsyncClient, open_async
 from store.streams import Streams
 
 T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -74,13 +74,13 @@ def envelope(assignment: str, epoch: int, sequence: int, said: Any) -> FindingEn
     return FindingEnvelope(assignment=assignment, epoch=epoch, sequence=sequence, body=said)
 
 
-def expire(client: SyncClient, assignment: str) -> None:
+def expire(client: Any, assignment: str) -> None:
     """As if its holder had not renewed for longer than the TTL, while others did."""
     client.zadd(f"{keys.DUE}{assignment.rpartition('/')[2]}", {assignment: 1})
     others_renew(client)
 
 
-def others_renew(client: SyncClient) -> None:
+def others_renew(client: Any) -> None:
     """The store was not away: somebody renewed just now."""
     seconds, micros = client.time()
     client.set(keys.BEAT, seconds * 1000 + micros // 1000)

@@ -2,13 +2,12 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 from typing import Any
-
-from redis import Redis
 
 from contracts.clock import SystemClock
 from contracts.findings import Edge
-from contracts.fleet import CoverageBody, FleetEvent, Grant, Point, SeriesBody, SourceBody
+from contracts.fleet import CoverageBody, FleetEvent, Grant, OpenDefect, Point, SeriesBody, SourceBody
 from store import keys
 from store.assignments import Assignments
 from store.connect import CONSUMERS
@@ -16,6 +15,7 @@ from store.defects import Defects
 from store.findings import Inbox, Tail
 from store.leases import Leases, Released
 from store.outlet import Outlet, Verdict
+from store.series import Series
 from store.streams import Streams
 from store.workers import Coverage
 from tests.store.conftest import Run
@@ -24,16 +24,20 @@ from tests.store.fleet import T0, body, envelope, expire, onboarded, spec, wante
 ACCEPTED, DUPLICATE, FENCED, FULL = Verdict.ACCEPTED, Verdict.DUPLICATE, Verdict.FENCED, Verdict.FULL
 
 
-def claimed(client: Redis, worker: str = "a") -> Grant:
+def claimed(client: Any, worker: str = "a") -> Grant:
     [grant] = Leases(client).claim(worker, "all", 1)
     return grant
+
+
+async def closed_of(stream: str, c: Any) -> list[OpenDefect]:
+    return await Defects(c).closed(stream)
 
 
 def words(run: Run[Any]) -> list[str]:
     return [event.what for event in run(lambda c: Tail(c).after("0-0"))]
 
 
-def test_a_defect_opens_changes_and_closes_once(url: str, client: Redis, run: Run[Any]) -> None:
+def test_a_defect_opens_changes_and_closes_once(url: str, client: Any, run: Run[Any]) -> None:
     onboarded(url, 1)
     lease = claimed(client).lease
     name, stream, outlet = lease.assignment.id, lease.assignment.stream, Outlet(client)
@@ -68,7 +72,7 @@ def test_a_defect_opens_changes_and_closes_once(url: str, client: Redis, run: Ru
     assert events[0].body == opened.body  # not a digit of its numbers is lost
 
 
-def test_what_an_older_epoch_says_is_refused(url: str, client: Redis, run: Run[Any]) -> None:
+def test_what_an_older_epoch_says_is_refused(url: str, client: Any, run: Run[Any]) -> None:
     onboarded(url, 1)
     outlet = Outlet(client)
     old = claimed(client).lease
@@ -83,7 +87,7 @@ def test_what_an_older_epoch_says_is_refused(url: str, client: Redis, run: Run[A
 
 
 def test_the_next_lease_confirms_or_closes_what_the_last_left_open(
-    url: str, client: Redis, run: Run[Any]
+    url: str, client: Any, run: Run[Any]
 ) -> None:
     onboarded(url, 1)
     outlet, leases = Outlet(client), Leases(client)
@@ -111,7 +115,7 @@ def test_the_next_lease_confirms_or_closes_what_the_last_left_open(
 
 
 def test_a_lease_that_runs_out_leaves_its_defects_unconfirmed_too(
-    url: str, client: Redis, run: Run[Any]
+    url: str, client: Any, run: Run[Any]
 ) -> None:
     onboarded(url, 1)
     lease = claimed(client).lease
@@ -123,9 +127,7 @@ def test_a_lease_that_runs_out_leaves_its_defects_unconfirmed_too(
     assert words(run) == ["opened", "unconfirmed"]  # said once
 
 
-def test_a_stream_that_nobody_watches_any_more_has_nothing_open(
-    url: str, client: Redis, run: Run[Any]
-) -> None:
+def test_a_stream_that_nobody_watches_any_more_has_nothing_open(url: str, client: Any, run: Run[Any]) -> None:
     one, two = onboarded(url, 2)
     outlet = Outlet(client)
     for grant in Leases(client).claim("a", "all", 2):
@@ -139,13 +141,13 @@ def test_a_stream_that_nobody_watches_any_more_has_nothing_open(
     run(stop)
     assert run(lambda c: Defects(c).open()) == {}
     for stream in (one, two):
-        [past] = run(lambda c, s=stream: Defects(c).closed(s.id))
+        [past] = run(partial(closed_of, stream.id))
         assert past.closed_because == "stopped_watching"
     events = run(lambda c: Tail(c).after("0-0"))
     assert [(e.what, e.because) for e in events][2:] == [("closed", "stopped_watching")] * 2
 
 
-def test_a_lone_closing_edge_is_a_whole_defect(url: str, client: Redis, run: Run[Any]) -> None:
+def test_a_lone_closing_edge_is_a_whole_defect(url: str, client: Any, run: Run[Any]) -> None:
     onboarded(url, 1)
     lease = claimed(client).lease
     shut = body(Edge.CLOSED, start_s=4, at_s=9)
@@ -155,7 +157,7 @@ def test_a_lone_closing_edge_is_a_whole_defect(url: str, client: Redis, run: Run
     assert words(run) == ["closed"]
 
 
-def test_closed_defects_are_kept_up_to_a_hundred(url: str, client: Redis, run: Run[Any]) -> None:
+def test_closed_defects_are_kept_up_to_a_hundred(url: str, client: Any, run: Run[Any]) -> None:
     onboarded(url, 1)
     lease = claimed(client).lease
     said = [envelope(lease.assignment.id, lease.epoch, n, body(Edge.CLOSED, at_s=n)) for n in range(130)]
@@ -166,7 +168,7 @@ def test_closed_defects_are_kept_up_to_a_hundred(url: str, client: Redis, run: R
 
 
 def test_when_nobody_consumes_edges_are_refused_in_order_and_never_dropped(
-    url: str, client: Redis, run: Run[Any]
+    url: str, client: Any, run: Run[Any]
 ) -> None:
     onboarded(url, 2)
     full = Outlet(client, most=2)
@@ -186,7 +188,7 @@ def test_when_nobody_consumes_edges_are_refused_in_order_and_never_dropped(
 
 
 def test_each_finding_goes_to_one_controller_and_comes_back_when_that_one_died(
-    url: str, client: Redis, run: Run[Any]
+    url: str, client: Any, run: Run[Any]
 ) -> None:
     onboarded(url, 1)
     lease = claimed(client).lease
@@ -212,7 +214,7 @@ def test_each_finding_goes_to_one_controller_and_comes_back_when_that_one_died(
     run(scenario)
 
 
-def test_handled_findings_are_trimmed_and_unhandled_are_not(url: str, client: Redis, run: Run[Any]) -> None:
+def test_handled_findings_are_trimmed_and_unhandled_are_not(url: str, client: Any, run: Run[Any]) -> None:
     onboarded(url, 1)
     lease = claimed(client).lease
     Outlet(client).accept(
@@ -238,7 +240,7 @@ def test_handled_findings_are_trimmed_and_unhandled_are_not(url: str, client: Re
     run(scenario)
 
 
-def test_a_consumer_goes_on_when_the_store_was_emptied(url: str, client: Redis, run: Run[Any]) -> None:
+def test_a_consumer_goes_on_when_the_store_was_emptied(url: str, client: Any, run: Run[Any]) -> None:
     async def scenario(c: Any) -> None:
         inbox = Inbox(c, "one")
         await c.flushdb()
@@ -252,7 +254,7 @@ def test_a_consumer_goes_on_when_the_store_was_emptied(url: str, client: Redis, 
     assert client.xinfo_groups(keys.FINDINGS)[0]["name"] == CONSUMERS.encode()
 
 
-def test_listeners_wait_and_resume(url: str, client: Redis, run: Run[Any]) -> None:
+def test_listeners_wait_and_resume(url: str, client: Any, run: Run[Any]) -> None:
     onboarded(url, 1)
     lease = claimed(client).lease
     outlet, name = Outlet(client), lease.assignment.id
@@ -275,7 +277,7 @@ def test_listeners_wait_and_resume(url: str, client: Redis, run: Run[Any]) -> No
     run(scenario)
 
 
-def test_coverage_adds_up_and_a_repeated_report_adds_nothing(url: str, client: Redis, run: Run[Any]) -> None:
+def test_coverage_adds_up_and_a_repeated_report_adds_nothing(url: str, client: Any, run: Run[Any]) -> None:
     onboarded(url, 1)
     lease = claimed(client).lease
     outlet = Outlet(client)
@@ -298,7 +300,7 @@ def test_coverage_adds_up_and_a_repeated_report_adds_nothing(url: str, client: R
     ]
 
 
-def test_coverage_is_kept_for_so_many_detectors_only(url: str, client: Redis, run: Run[Any]) -> None:
+def test_coverage_is_kept_for_so_many_detectors_only(url: str, client: Any, run: Run[Any]) -> None:
     onboarded(url, 1)
     lease = claimed(client).lease
     for part in range(2):
@@ -310,10 +312,8 @@ def test_coverage_is_kept_for_so_many_detectors_only(url: str, client: Redis, ru
 
 
 def test_series_are_kept_for_so_many_slots_and_late_or_early_ones_are_let_go(
-    url: str, client: Redis, run: Run[Any]
+    url: str, client: Any, run: Run[Any]
 ) -> None:
-    from store.series import Series
-
     onboarded(url, 1)
     lease = claimed(client).lease
     name, outlet = lease.assignment.id, Outlet(client)

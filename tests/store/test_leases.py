@@ -4,20 +4,23 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from redis import Redis
 
+from contracts.clock import SystemClock
 from contracts.findings import Edge
 from contracts.fleet import CHECKPOINT_BYTES, Checkpoint, WatchStatus
 from store import keys
 from store.assignments import Assignments
+from store.connect import open_sync
 from store.errors import StoreUnavailable, TooLarge
 from store.leases import Held, Leases, Released
 from store.outlet import Outlet, Verdict
+from store.scripts import text
+from store.streams import Streams
 from tests.store.conftest import Run
 from tests.store.fleet import T0, body, envelope, expire, groups, info, onboarded, others_renew, spec, wanted
 
 
-def test_a_free_assignment_is_claimed_once_with_its_stream(url: str, client: Redis) -> None:
+def test_a_free_assignment_is_claimed_once_with_its_stream(url: str, client: Any) -> None:
     stream, *_ = onboarded(url, 1)
     leases = Leases(client)
     [grant] = leases.claim("a", "all", 10)
@@ -28,7 +31,7 @@ def test_a_free_assignment_is_claimed_once_with_its_stream(url: str, client: Red
     assert leases.claim("b", "all", 10) == []
 
 
-def test_a_claim_takes_no_more_than_asked_and_the_longest_waiting_first(url: str, client: Redis) -> None:
+def test_a_claim_takes_no_more_than_asked_and_the_longest_waiting_first(url: str, client: Any) -> None:
     onboarded(url, 5)
     ids = [member.decode() for member in client.zrange(f"{keys.DUE}all", 0, -1)]
     for place, identity in enumerate(reversed(ids)):
@@ -38,13 +41,13 @@ def test_a_claim_takes_no_more_than_asked_and_the_longest_waiting_first(url: str
     assert Leases(client).claim("a", "all", 0) == []
 
 
-def test_groups_are_claimed_apart(url: str, client: Redis) -> None:
+def test_groups_are_claimed_apart(url: str, client: Any) -> None:
     onboarded(url, 3, groups(2))
     assert {g.lease.assignment.group for g in Leases(client).claim("a", "g1", 10)} == {"g1"}
     assert len(Leases(client).claim("b", "g0", 10)) == 3
 
 
-def test_a_lease_that_ran_out_goes_to_another_and_its_holder_learns_it(url: str, client: Redis) -> None:
+def test_a_lease_that_ran_out_goes_to_another_and_its_holder_learns_it(url: str, client: Any) -> None:
     onboarded(url, 2)
     leases = Leases(client)
     first = leases.claim("a", "all", 2)
@@ -57,7 +60,7 @@ def test_a_lease_that_ran_out_goes_to_another_and_its_holder_learns_it(url: str,
     assert leases.renew(info("a"), held).lost == (gone.assignment.id,)
 
 
-def test_a_lease_that_ran_out_and_nobody_took_is_kept_by_renewing(url: str, client: Redis) -> None:
+def test_a_lease_that_ran_out_and_nobody_took_is_kept_by_renewing(url: str, client: Any) -> None:
     onboarded(url, 1)
     leases = Leases(client)
     [grant] = leases.claim("a", "all", 1)
@@ -67,7 +70,7 @@ def test_a_lease_that_ran_out_and_nobody_took_is_kept_by_renewing(url: str, clie
     assert leases.claim("b", "all", 1) == []
 
 
-def test_a_renewal_reaches_exactly_one_ttl_ahead(url: str, client: Redis) -> None:
+def test_a_renewal_reaches_exactly_one_ttl_ahead(url: str, client: Any) -> None:
     onboarded(url, 1)
     leases = Leases(client, ttl_ms=3000)
     [grant] = leases.claim("a", "all", 1)
@@ -75,9 +78,7 @@ def test_a_renewal_reaches_exactly_one_ttl_ahead(url: str, client: Redis) -> Non
     assert client.zscore(f"{keys.DUE}all", grant.lease.assignment.id) == renewal.store_ms + 3000
 
 
-def test_what_is_given_back_is_free_at_once_and_its_late_findings_are_refused(
-    url: str, client: Redis
-) -> None:
+def test_what_is_given_back_is_free_at_once_and_its_late_findings_are_refused(url: str, client: Any) -> None:
     onboarded(url, 1)
     leases, outlet = Leases(client), Outlet(client)
     [grant] = leases.claim("a", "all", 1)
@@ -92,7 +93,7 @@ def test_what_is_given_back_is_free_at_once_and_its_late_findings_are_refused(
     assert again.lease.epoch > epoch
 
 
-def test_a_delayed_release_keeps_everyone_off(url: str, client: Redis) -> None:
+def test_a_delayed_release_keeps_everyone_off(url: str, client: Any) -> None:
     onboarded(url, 1)
     leases = Leases(client)
     [grant] = leases.claim("a", "all", 1)
@@ -100,7 +101,7 @@ def test_a_delayed_release_keeps_everyone_off(url: str, client: Redis) -> None:
     assert leases.claim("b", "all", 1) == []
 
 
-def test_only_the_holders_checkpoint_and_status_are_kept(url: str, client: Redis, run: Run[Any]) -> None:
+def test_only_the_holders_checkpoint_and_status_are_kept(url: str, client: Any, run: Run[Any]) -> None:
     onboarded(url, 1)
     leases = Leases(client)
     [grant] = leases.claim("a", "all", 1)
@@ -116,13 +117,13 @@ def test_only_the_holders_checkpoint_and_status_are_kept(url: str, client: Redis
     assert run(lambda c: Assignments(c).statuses([name])) == {name: said}
 
 
-def test_a_checkpoint_that_is_too_large_is_refused(client: Redis) -> None:
+def test_a_checkpoint_that_is_too_large_is_refused(client: Any) -> None:
     large = Checkpoint(baselines={"x": "y" * CHECKPOINT_BYTES})
     with pytest.raises(TooLarge):
         Leases(client).renew(info("a"), [Held("s/r/g", 1, "1", large)])
 
 
-def test_a_change_and_a_removal_reach_the_holder(url: str, client: Redis, run: Run[Any]) -> None:
+def test_a_change_and_a_removal_reach_the_holder(url: str, client: Any, run: Run[Any]) -> None:
     one, two = onboarded(url, 2)
     leases = Leases(client)
     held = [
@@ -131,9 +132,6 @@ def test_a_change_and_a_removal_reach_the_holder(url: str, client: Redis, run: R
     ]
 
     async def change(c: Any) -> None:
-        from contracts.clock import SystemClock
-        from store.streams import Streams
-
         streams = Streams(c, SystemClock())
         changed = await streams.change(one.id, spec(0, profile="sport"))
         gone = await streams.change(two.id, spec(1, enabled=False))
@@ -146,7 +144,7 @@ def test_a_change_and_a_removal_reach_the_holder(url: str, client: Redis, run: R
     assert renewal.lost == ()
 
 
-def test_after_the_store_was_away_holders_come_first(url: str, client: Redis) -> None:
+def test_after_the_store_was_away_holders_come_first(url: str, client: Any) -> None:
     onboarded(url, 2)
     leases = Leases(client, ttl_ms=3000)
     [grant] = leases.claim("a", "all", 1)
@@ -162,7 +160,7 @@ def test_after_the_store_was_away_holders_come_first(url: str, client: Redis) ->
     assert [g.lease.assignment.id for g in leases.claim("b", "all", 5)] == [name]
 
 
-def test_a_lease_far_in_the_future_is_claimable_as_the_clock_was_set_back(url: str, client: Redis) -> None:
+def test_a_lease_far_in_the_future_is_claimable_as_the_clock_was_set_back(url: str, client: Any) -> None:
     onboarded(url, 1)
     leases = Leases(client)
     [grant] = leases.claim("a", "all", 1)
@@ -172,7 +170,7 @@ def test_a_lease_far_in_the_future_is_claimable_as_the_clock_was_set_back(url: s
     assert second.lease.epoch > grant.lease.epoch
 
 
-def test_an_epoch_exceeds_the_last_even_if_that_lies_in_the_future(url: str, client: Redis) -> None:
+def test_an_epoch_exceeds_the_last_even_if_that_lies_in_the_future(url: str, client: Any) -> None:
     onboarded(url, 1)
     leases = Leases(client)
     [grant] = leases.claim("a", "all", 1)
@@ -183,13 +181,12 @@ def test_an_epoch_exceeds_the_last_even_if_that_lies_in_the_future(url: str, cli
 
 
 def test_each_call_is_one_round_trip_whatever_it_carries(
-    url: str, client: Redis, monkeypatch: pytest.MonkeyPatch
+    url: str, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     onboarded(url, 60)
     leases, outlet = Leases(client), Outlet(client)
-    for script in ("claim", "renew", "release"):
-        client.script_load(__import__("store.scripts", fromlist=["text"]).text(script))
-    client.script_load(__import__("store.scripts", fromlist=["text"]).text("accept"))
+    for script in ("claim", "renew", "release", "accept"):
+        client.script_load(text(script))
     sent: list[str] = []
     original = client.execute_command
 
@@ -210,13 +207,11 @@ def test_each_call_is_one_round_trip_whatever_it_carries(
 
 
 def test_a_store_that_does_not_answer_is_said_so_in_time() -> None:
-    from store.connect import open_sync
-
     with pytest.raises(StoreUnavailable):
         Leases(open_sync("redis://127.0.0.1:1/0")).renew(info("a"), [])
 
 
-def test_history_names_who_had_it(url: str, client: Redis, run: Run[Any]) -> None:
+def test_history_names_who_had_it(url: str, client: Any, run: Run[Any]) -> None:
     onboarded(url, 1)
     leases = Leases(client)
     [grant] = leases.claim("a", "all", 1)

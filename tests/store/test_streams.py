@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from redis import Redis
 
 from contracts.clock import ManualClock
 from contracts.fleet import Assignment, DetectorGroup, Groups, OffAir, RenditionPolicy, Stream, new_stream_id
@@ -33,7 +32,7 @@ def test_ids_sort_by_time_and_place_and_tell_the_time() -> None:
     assert Stream(ids[0], 1, spec(0)).created_at == at
 
 
-def test_a_stream_is_made_read_changed_and_deleted(client: Redis, run: Run[Any]) -> None:
+def test_a_stream_is_made_read_changed_and_deleted(client: Any, run: Run[Any]) -> None:
     async def scenario(c: Any) -> None:
         streams = Streams(c, CLOCK)
         made = await streams.create(spec(1, labels={"country": "at"}))
@@ -60,7 +59,7 @@ def test_a_stream_is_made_read_changed_and_deleted(client: Redis, run: Run[Any])
     assert {key.decode() for key in client.keys("gw:*")} == {"gw:schema", "gw:findings"}
 
 
-def test_bulk_onboarding_upserts_by_external_id_with_a_refusal_per_row(client: Redis, run: Run[Any]) -> None:
+def test_bulk_onboarding_upserts_by_external_id_with_a_refusal_per_row(client: Any, run: Run[Any]) -> None:
     async def scenario(c: Any) -> list[Saved | StoreRefusal]:
         streams = Streams(c, CLOCK, Limits(streams=450))
         first = await streams.upsert_many([spec(n) for n in range(400)])
@@ -80,7 +79,7 @@ def test_bulk_onboarding_upserts_by_external_id_with_a_refusal_per_row(client: R
     assert [type(r) for r in rows[3:]] == [Saved] * 50 + [StoreFull] * 10
 
 
-def test_two_streams_never_share_an_external_id(client: Redis, run: Run[Any]) -> None:
+def test_two_streams_never_share_an_external_id(client: Any, run: Run[Any]) -> None:
     async def scenario(c: Any) -> None:
         streams = Streams(c, CLOCK)
         await streams.create(spec(1))
@@ -95,7 +94,7 @@ def test_two_streams_never_share_an_external_id(client: Redis, run: Run[Any]) ->
     run(scenario)
 
 
-def test_pages_follow_each_other_without_gap_or_repeat(client: Redis, run: Run[Any]) -> None:
+def test_pages_follow_each_other_without_gap_or_repeat(client: Any, run: Run[Any]) -> None:
     async def scenario(c: Any) -> None:
         streams = Streams(c, CLOCK)
         await streams.upsert_many(
@@ -143,7 +142,7 @@ def test_the_policy_says_which_renditions(
     assert renditions_watched(spec(1, policy=RenditionPolicy(**policy), renditions=names)) == expected
 
 
-def test_assignments_are_derived_once_whoever_does_it_however_often(client: Redis, run: Run[Any]) -> None:
+def test_assignments_are_derived_once_whoever_does_it_however_often(client: Any, run: Run[Any]) -> None:
     async def scenario(c: Any) -> None:
         streams, assignments = Streams(c, CLOCK), Assignments(c)
         await streams.upsert_many([spec(n) for n in range(250)])
@@ -163,9 +162,7 @@ def test_assignments_are_derived_once_whoever_does_it_however_often(client: Redi
     run(scenario)
 
 
-def test_who_derives_from_an_older_stream_or_older_groups_changes_nothing(
-    client: Redis, run: Run[Any]
-) -> None:
+def test_who_derives_from_an_older_stream_or_older_groups_changes_nothing(client: Any, run: Run[Any]) -> None:
     async def scenario(c: Any) -> None:
         streams, assignments = Streams(c, CLOCK), Assignments(c)
         old = await streams.create(spec(1))
@@ -181,7 +178,7 @@ def test_who_derives_from_an_older_stream_or_older_groups_changes_nothing(
     run(scenario)
 
 
-def test_states_name_the_holder(url: str, client: Redis, run: Run[Any]) -> None:
+def test_states_name_the_holder(url: str, client: Any, run: Run[Any]) -> None:
     one, two = onboarded(url, 2, groups(2))
     [grant] = Leases(client).claim("a", "g0", 1)
     states = run(lambda c: Assignments(c).of_streams([one.id, two.id, "none"]))
@@ -210,7 +207,7 @@ def test_two_groups_never_have_one_name() -> None:
         Groups(groups=(DetectorGroup(name="a"), DetectorGroup(name="a")))
 
 
-def test_profiles_have_versions_that_never_change(client: Redis, run: Run[Any]) -> None:
+def test_profiles_have_versions_that_never_change(client: Any, run: Run[Any]) -> None:
     loud = Profile(
         name="sport", detectors={"loudness": DetectorChoice.model_validate({"mode": "report", "target": -23})}
     )
@@ -242,7 +239,7 @@ def test_profiles_have_versions_that_never_change(client: Redis, run: Run[Any]) 
     run(scenario)
 
 
-def test_groups_have_a_revision(client: Redis, run: Run[Any]) -> None:
+def test_groups_have_a_revision(client: Any, run: Run[Any]) -> None:
     async def scenario(c: Any) -> None:
         configuration = Configuration(c)
         assert await configuration.groups() == (0, Groups())
@@ -255,7 +252,7 @@ def test_groups_have_a_revision(client: Redis, run: Run[Any]) -> None:
     run(scenario)
 
 
-def test_a_request_with_an_idempotency_key_is_done_once(client: Redis, run: Run[Any]) -> None:
+def test_a_request_with_an_idempotency_key_is_done_once(client: Any, run: Run[Any]) -> None:
     async def scenario(c: Any) -> None:
         requests = Requests(c)
         stages = [
@@ -277,7 +274,7 @@ def test_a_request_with_an_idempotency_key_is_done_once(client: Redis, run: Run[
         assert 0 < client.ttl(key) <= 24 * 3600
 
 
-def test_api_keys_are_kept_hashed_and_the_first_is_made_once(client: Redis, run: Run[Any]) -> None:
+def test_api_keys_are_kept_hashed_and_the_first_is_made_once(client: Any, run: Run[Any]) -> None:
     async def scenario(c: Any) -> None:
         keys = ApiKeys(c, CLOCK)
         [(first, secret)] = [m for m in await asyncio.gather(*(keys.create_first() for _ in range(5))) if m]
@@ -294,7 +291,7 @@ def test_api_keys_are_kept_hashed_and_the_first_is_made_once(client: Redis, run:
     run(scenario)
 
 
-def test_workers_are_seen_while_they_renew(client: Redis, run: Run[Any]) -> None:
+def test_workers_are_seen_while_they_renew(client: Any, run: Run[Any]) -> None:
     leases = Leases(client)
     said = info("a", held=3, headroom=2, cpu=0.5)
     leases.renew(said, [])
