@@ -6,7 +6,6 @@ on. The process never closes what is open when it ends: that is for the next wat
 
 from __future__ import annotations
 
-import gc
 import os
 import random
 import resource
@@ -19,6 +18,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from contracts.addresses import AddressPolicy
 from contracts.clock import Clock, SystemClock
 from contracts.errors import ConfigError, DetectorFault, IngestError
@@ -29,6 +30,7 @@ from detectors.events import BlindCode, Damage, Event, Fetch, Source
 from detectors.frame import Block, Frame
 from worker.frames import Message, Unpacker, pack, plain, receive
 from worker.handover import Handover
+from worker.ingest import opening
 from worker.ingest.opening import AnyReading
 from worker.ingest.options import IngestOptions, VariantPolicy
 from worker.pipeline import Pipeline
@@ -73,15 +75,17 @@ def limit_memory(more_bytes: int) -> None:
 
 
 def warm_up() -> None:
-    """Load in the server what the first event would load otherwise."""
-    import encodings.idna
-    import ssl
-
-    import httpx  # noqa: F401
-
-    ssl.create_default_context()
-    gc.collect()
-    assert encodings.idna is not None
+    """Have done in the server what each watch would do first, so that its memory is shared."""
+    opening.warm_up()
+    pipeline = Pipeline(bind(load(), Profile()))
+    luma, chroma = np.full((360, 640), 90, np.uint8), np.full((180, 320), 128, np.uint8)
+    silence = np.zeros((2, 4800), np.float32)
+    for number in range(12):
+        at_ns = number * NS // 10
+        picture = (luma + np.uint8(number), (chroma, chroma))
+        pipeline.push(Frame("video:0", at_ns, NS // 10, *picture))
+        pipeline.push(Block("audio:0", at_ns, NS // 10, silence, 48_000, ("L", "R")))
+    pipeline.finish(NS)
 
 
 class Child:

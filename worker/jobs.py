@@ -23,7 +23,16 @@ from contracts.addresses import AddressPolicy
 from contracts.clock import SystemClock
 from contracts.errors import ConfigError, GlitchwatchError, IngestError, SourceUnreachable
 from contracts.fleet import StreamSource
-from contracts.jobs import ANALYSIS_QUEUE, PROBE_QUEUE, PROGRESS, AnalysisRequest, ProbeRequest, ProbeResult
+from contracts.jobs import (
+    ANALYSIS_QUEUE,
+    ERROR,
+    PROBE_QUEUE,
+    PROGRESS,
+    AnalysisRequest,
+    ProbeRequest,
+    ProbeResult,
+)
+from contracts.report import Report
 from contracts.urls import redact
 from worker.ingest.options import IngestOptions
 from worker.settings import read
@@ -42,34 +51,48 @@ def probe(request: str) -> str:
 
     asked, clock = ProbeRequest.model_validate_json(request), SystemClock()
     policy = AddressPolicy(allow_private=asked.allow_private)
-    began, picture, reason, cause = clock.monotonic(), None, None, None
-    reading = AnyReading(
-        asked.source.url,
-        _options(asked.source),
-        clock,
-        live=False,
-        allow=policy.check_url,
-        allow_address=policy.check_address,
-    )
-    events = reading.events()
+    began, picture, reason, cause, live = clock.monotonic(), None, None, None, False
+
+    def opened() -> AnyReading:
+        return AnyReading(
+            asked.source.url,
+            _options(asked.source),
+            clock,
+            live=live,
+            allow=policy.check_url,
+            allow_address=policy.check_address,
+        )
+
+    def look(reading: AnyReading) -> None:
+        nonlocal picture
+        events = reading.events()
+        try:
+            for event in events:
+                if isinstance(event, Frame) and picture is None:
+                    picture = base64.b64encode(thumbnail(event, width=_FIRST_PICTURE_PX)).decode()
+                kinds = {track.kind for track in reading.about.tracks.values()}
+                late = clock.monotonic() - began
+                if (
+                    (picture and "audio" in kinds)
+                    or late > asked.timeout_s
+                    or (picture and late > asked.timeout_s / 4)
+                ):
+                    return
+        finally:
+            _close(events)
+            reading.close()
+
+    reading = opened()
     try:
         check(policy, asked.source.url)
-        for event in events:
-            if isinstance(event, Frame) and picture is None:
-                picture = base64.b64encode(thumbnail(event, width=_FIRST_PICTURE_PX)).decode()
-            kinds = {track.kind for track in reading.about.tracks.values()}
-            late = clock.monotonic() - began
-            if (
-                (picture and "audio" in kinds)
-                or late > asked.timeout_s
-                or (picture and late > asked.timeout_s / 4)
-            ):
-                break
+        try:
+            look(reading)
+        except ConfigError:  # it is live, and wants to be read as it comes
+            live = True
+            reading = opened()
+            look(reading)
     except IngestError as error:
         reason, cause = error.explain(), error.cause if error.cause != "unknown" else error.code
-    finally:
-        _close(events)
-        reading.close()
     about = reading.about
     if reason is None and not about.tracks:
         reason, cause = "No track was found in time.", "timeout"
@@ -79,7 +102,7 @@ def probe(request: str) -> str:
         cause=cause,
         url=redact(asked.source.url),
         container=about.container,
-        live=None if not about.tracks else about.duration_s is None,
+        live=live if about.tracks else None,
         tracks=tuple(about.tracks.values()),
         first_frame_jpeg=picture,
         took_s=round(clock.monotonic() - began, 3),
@@ -102,22 +125,38 @@ def analyse(request: str) -> str:
             told = clock.monotonic()
             _tell(job, now.media_s, now.duration_s)
 
-    check(policy, asked.source.url)
-    watch = Watch(
-        asked.source.url,
-        bind(load(), asked.profile),
-        version=_version(),
-        profile=asked.profile.name,
-        options=_options(asked.source),
-        clock=clock,
-        listener=Listener(progress=progress),
-        allow=policy.check_url,
-        allow_address=policy.check_address,
-    )
-    report = watch.run(for_s=asked.for_s)
-    if job is not None:
-        _tell(job, watch.progress.media_s, watch.progress.duration_s)
-    return report.to_json()
+    def watched(*, live: bool) -> Report:
+        watch = Watch(
+            asked.source.url,
+            seats,
+            version=_version(),
+            profile=asked.profile.name,
+            options=_options(asked.source),
+            clock=clock,
+            live=live,
+            listener=Listener(progress=progress),
+            allow=policy.check_url,
+            allow_address=policy.check_address,
+        )
+        report = watch.run(for_s=asked.for_s)
+        if job is not None:
+            _tell(job, watch.progress.media_s, watch.progress.duration_s)
+        return report
+
+    try:
+        check(policy, asked.source.url)
+        seats = bind(load(), asked.profile)
+        try:
+            return watched(live=False).to_json()
+        except ConfigError:  # it is live, and wants to be read as it comes
+            if asked.for_s is None:
+                raise
+            return watched(live=True).to_json()
+    except GlitchwatchError as error:
+        if job is not None:
+            job.meta[ERROR] = error.explain()[:500]
+            job.save_meta()  # type: ignore[no-untyped-call]
+        raise
 
 
 def check(policy: AddressPolicy, url: str) -> None:

@@ -111,8 +111,6 @@ def _load() -> None:
 
     import detectors.catalogue
     import worker.child
-    import worker.ingest.playlists
-    import worker.ingest.reconnect
 
     cv2.setNumThreads(1)
     share_one_heap()

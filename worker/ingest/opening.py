@@ -98,6 +98,20 @@ class AnyReading:
         yield from self._reading.events()
 
 
+def warm_up() -> None:
+    """Load and set up what the first reading would; a process that is forked afterwards shares it. Starts no thread."""
+    import av
+
+    import worker.ingest.playlists
+    import worker.ingest.reconnect  # noqa: F401 - loaded for who is forked
+    from worker.ingest.hls.net import tls
+
+    tls()
+    for name in ("h264", "hevc", "mpeg2video", "aac", "mp3", "ac3"):
+        context: Any = av.CodecContext.create(name, "r")
+        context.thread_count = 1
+
+
 def looks_like_playlist(url: str) -> bool:
     """Whether the path of `url` ends as HLS playlists do."""
     return url.partition("?")[0].partition("#")[0].lower().endswith((".m3u8", ".m3u"))
