@@ -62,13 +62,11 @@ class Coverage:
 
 def _rows(stream: str, found: dict[bytes, bytes] | list[bytes]) -> list[CoverageRow]:
     fields = found if isinstance(found, dict) else dict(zip(found[::2], found[1::2], strict=True))
-    names = sorted({name.rpartition(b":")[0] for name in fields})
-    return [
-        CoverageRow(
-            stream, name.decode(), *(int(fields.get(name + part, 0)) / 1000 for part in (b":w", b":d", b":b"))
-        )
-        for name in names
-    ]
+    rows = []
+    for name, sums in sorted(fields.items()):
+        watched, degraded, blind = (int(part) / 1000 for part in sums.split())
+        rows.append(CoverageRow(stream, name.decode(), watched, degraded, blind))
+    return rows
 
 
 def _pairs(found: list[Any]) -> list[tuple[bytes, float]]:

@@ -40,15 +40,20 @@ local function series(assignment, from, to)
 end
 
 local function coverage(assignment, from, to)
-  local key = KEY_COVERAGE .. stream_of(assignment)
-  for i = from, to, 4 do
-    local name = ARGV[i]
-    if redis.call('HLEN', key) < 768 or redis.call('HEXISTS', key, name .. ':w') == 1 then
-      redis.call('HINCRBY', key, name .. ':w', ARGV[i + 1])
-      redis.call('HINCRBY', key, name .. ':d', ARGV[i + 2])
-      redis.call('HINCRBY', key, name .. ':b', ARGV[i + 3])
+  local key, names = KEY_COVERAGE .. stream_of(assignment), {}
+  for i = from, to, 4 do names[#names + 1] = ARGV[i] end
+  if #names == 0 then return end
+  local known, free, sums = hmget(key, names), 256 - redis.call('HLEN', key), {}
+  for n, name in ipairs(names) do
+    local watched, degraded, blind = string.match(known[n] or '0 0 0', '^(%d+) (%d+) (%d+)$')
+    if known[n] or free > 0 then
+      local i = from + 4 * (n - 1)
+      sums[#sums + 1] = name
+      sums[#sums + 1] = whole(watched + ARGV[i + 1]) .. ' ' .. whole(degraded + ARGV[i + 2]) .. ' ' .. whole(blind + ARGV[i + 3])
+      if not known[n] then free = free - 1 end
     end
   end
+  slices(sums, function(...) redis.call('HSET', key, ...) end)
 end
 
 local at = 3

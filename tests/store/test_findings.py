@@ -308,7 +308,7 @@ def test_coverage_is_kept_for_so_many_detectors_only(url: str, client: Any, run:
         Outlet(client).accept(
             "a", [envelope(lease.assignment.id, lease.epoch, part, CoverageBody(added=added))]
         )
-    assert client.hlen(f"{keys.COVERAGE}{lease.assignment.stream}") == 256 * 3
+    assert client.hlen(f"{keys.COVERAGE}{lease.assignment.stream}") == 256
 
 
 def test_series_are_kept_for_so_many_slots_and_late_or_early_ones_are_let_go(

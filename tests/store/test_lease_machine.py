@@ -17,7 +17,7 @@ from hypothesis.stateful import (
 
 from contracts.findings import Edge
 from store import keys
-from store.connect import check, open_sync
+from store.connect import check, execute, open_sync
 from store.leases import Held, Leases, Released
 from store.outlet import Outlet, Verdict
 from tests.store.fleet import body, envelope, expire, info, onboarded, others_renew
@@ -37,7 +37,7 @@ class LeaseMachine(RuleBasedStateMachine):
         check(self.client)
         onboarded(self.url, 5)
         self.leases, self.outlet = Leases(self.client), Outlet(self.client)
-        self.names = [member.decode() for member in self.client.zrange(f"{keys.DUE}all", 0, -1)]
+        self.names = [member.decode() for member in execute(self.client, "ZRANGE", f"{keys.DUE}all", 0, -1)]
         self.holder: dict[str, Token] = {}  # what the store must think
         self.expired: set[str] = set()
         self.believed: dict[str, dict[str, int]] = {worker: {} for worker in WORKERS}
