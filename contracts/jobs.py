@@ -1,4 +1,4 @@
-"""Finite work: what the controller asks of a job runner by name, and what it gets back. Neither side imports the other."""
+"""Finite work: what the controller asks of a job runner by name, and what comes back."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ ANALYSE = (
 PROBE_QUEUE = "glitchwatch-probes"  # people wait for these, so nothing long stands before them
 ANALYSIS_QUEUE = "glitchwatch-analyses"
 
-# What a running job tells: a key of its RQ metadata.
+# What a job tells while it runs: keys of its RQ metadata.
 PROGRESS = "progress"  # {"media_s": float, "duration_s": float | None}
+ERROR = "error"  # why it failed, redacted, for people
 
 
 class _Part(BaseModel):

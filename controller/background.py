@@ -61,8 +61,8 @@ async def _forever(name: str, one_round: Callable[[], Awaitable[None]], pause_s:
         except GlitchwatchError as error:
             failed += 1
             log.warning("round_failed", task=name, code=error.code, reason=error.explain())
-        except Exception as error:  # noqa: BLE001  # the next round may do; ending here would end it for good
+        except Exception:  # the next round may do; ending here would end it for good
             failed += 1
-            log.error("round_crashed", task=name, kind=type(error).__name__, exc_info=error)
-        wait = pause_s if not failed else max(min(pause_s, 5.0), min(5.0, 0.25 * 2**failed))
+            log.exception("round_crashed", task=name)
+        wait = pause_s if not failed else max(min(pause_s, 5.0), min(5.0, 0.25 * 2 ** min(failed, 5)))
         await asyncio.sleep(wait * random.uniform(0.8, 1.2))

@@ -5,6 +5,7 @@ A validation error repeats no input, as inputs hold tokens and passwords.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -22,6 +23,7 @@ from controller.catalogue import Wrong
 MEDIA_TYPE = "application/problem+json"
 _TYPES = "urn:problem:glitchwatch:"
 _MOST_ERRORS = 50
+_FRAMES = 8
 
 log = structlog.get_logger()
 
@@ -137,7 +139,9 @@ def install(app: FastAPI) -> None:
         )
 
     async def on_anything(request: Request, error: Exception) -> JSONResponse:
-        log.error("request_crashed", path=request.url.path, kind=type(error).__name__, exc_info=error)
+        # Where it happened, and not its words: they may hold what was sent.
+        frames = [f"{f.filename}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)[-_FRAMES:]]
+        log.error("request_crashed", path=request.url.path, kind=type(error).__name__, at=frames)
         return problem_response(request, Problem(500, "internal", "Our fault; the log says more."))
 
     app.add_exception_handler(Problem, on_problem)

@@ -30,12 +30,18 @@ def _source_options(command: Any) -> Any:
     """Options about what runs, and how inputs are reached: the same for every command that reads one."""
     for option in reversed(
         [
-            click.option("--profile", "profile_path", type=click.Path(dir_okay=False), help="Profile (TOML)."),
+            click.option(
+                "--profile", "profile_path", type=click.Path(dir_okay=False), help="Profile (TOML)."
+            ),
             click.option("--only", metavar="NAME,NAME", help="Run these detectors alone."),
-            click.option("--header", "headers", metavar="NAME:VALUE", multiple=True, help="Send this header."),
+            click.option(
+                "--header", "headers", metavar="NAME:VALUE", multiple=True, help="Send this header."
+            ),
             click.option("--user-agent", help="Send this user agent."),
             click.option("--bearer", metavar="TOKEN", help="Send this bearer token."),
-            click.option("--carry-query", is_flag=True, help="Send the playlist's query with its segments too."),
+            click.option(
+                "--carry-query", is_flag=True, help="Send the playlist's query with its segments too."
+            ),
             click.option(
                 "--variant",
                 type=click.Choice(["highest", "lowest", "all"]),
@@ -43,7 +49,9 @@ def _source_options(command: Any) -> Any:
                 show_default=True,
                 help="Which variant of a multivariant playlist.",
             ),
-            click.option("--language", metavar="TAG", help="Which alternate audio; default: the playlist's own."),
+            click.option(
+                "--language", metavar="TAG", help="Which alternate audio; default: the playlist's own."
+            ),
             click.option(
                 "--timeout",
                 "timeout_s",
@@ -66,7 +74,9 @@ def _output_options(command: Any) -> Any:
             click.option("--csv", "csv_path", metavar="PATH", help="Defects as CSV."),
             click.option("--html", "html_path", metavar="PATH", help="Report as one HTML file."),
             click.option("--ebu-qc", "ebu_qc_path", metavar="PATH", help="Report as EBU-QC-style XML."),
-            click.option("--evidence", "evidence_dir", metavar="DIR", help="Save a picture of each defect here."),
+            click.option(
+                "--evidence", "evidence_dir", metavar="DIR", help="Save a picture of each defect here."
+            ),
             click.option(
                 "--measurements",
                 "measurements_path",
@@ -129,9 +139,15 @@ def demo(context: click.Context, seed: int | None, length_s: float, forever: boo
 
 
 @cli.command()
-@click.option("--workers", type=click.IntRange(0, 64), default=1, show_default=True, help="How many workers to start.")
-@click.option("--data", "data_dir", metavar="DIR", help="Where the store keeps its data; default: the user's folder.")
-@click.option("--port", type=click.IntRange(0, 65_535), default=8080, show_default=True, help="Port of the API; 0: any.")
+@click.option(
+    "--workers", type=click.IntRange(0, 64), default=1, show_default=True, help="How many workers to start."
+)
+@click.option(
+    "--data", "data_dir", metavar="DIR", help="Where the store keeps its data; default: the user's folder."
+)
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), default=8080, show_default=True, help="Port of the API; 0: any."
+)
 @click.option("--new-key", is_flag=True, help="Make another API key and print it.")
 @click.pass_context
 def up(context: click.Context, workers: int, data_dir: str | None, port: int, new_key: bool) -> None:

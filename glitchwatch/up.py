@@ -69,7 +69,7 @@ class Part:
             return None
         lived = clock.monotonic() - self.started_s
         self.failed = 1 if lived > _SETTLED_S else self.failed + 1
-        delay = 0.0 if self.failed == 1 else min(_LONGEST_BACKOFF_S, 0.5 * 2.0**self.failed)
+        delay = 0.0 if self.failed == 1 else min(_LONGEST_BACKOFF_S, 0.5 * 2.0 ** min(self.failed, 6))
         self.process, self.again_s = None, clock.monotonic() + delay
         return f"{self.name} ended with status {status} and is started again; see {self.log}"
 

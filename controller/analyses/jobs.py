@@ -14,7 +14,7 @@ from rq.job import Job, JobStatus
 from rq.registry import StartedJobRegistry
 from rq.serializers import JSONSerializer
 
-from contracts.jobs import ANALYSIS_QUEUE, PROBE_QUEUE, JobState, Progress
+from contracts.jobs import ANALYSIS_QUEUE, ERROR, PROBE_QUEUE, JobState, Progress
 from controller.problems import Problem
 from store.connect import SyncClient, translated
 
@@ -168,8 +168,13 @@ class Jobs:
             started_at=_aware(job.started_at),
             ended_at=_aware(job.ended_at),
             result=result if isinstance(result, str) else None,
-            error="The job failed; the runner's log says why." if state == "failed" else None,
+            error=_error(job) if state == "failed" else None,
         )
+
+
+def _error(job: Job) -> str:
+    said = job.meta.get(ERROR)
+    return said if isinstance(said, str) else "The job failed; the log of its runner says why."
 
 
 def _aware(moment: datetime | None) -> datetime | None:

@@ -105,7 +105,7 @@ def _about(part: ExplainedAssignment, alive: Counter[str]) -> str:
     if about.state == "unassigned":
         if not alive[about.group]:
             return f"{where}: no worker serves group {about.group!r}. Start one."
-        return f"{where}: no worker of the group holds it; {alive[about.group]} are alive. See /v1/workers for headroom."
+        return f"{where}: none of the group's {alive[about.group]} workers holds it. See /v1/workers for headroom."
     if status is None:
         return f"{where}: {about.worker} took it and has said nothing yet."
     since, cause = rfc3339(status.since), f" ({status.cause})" if status.cause else ""

@@ -63,7 +63,7 @@ class Consumer:
                     await handler(event)
             except SinkError:
                 raise
-            except Exception as error:  # noqa: BLE001  # it comes again; the others must not wait for it
-                log.error("finding_not_handled", finding=event.finding_id, kind=type(error).__name__)
+            except Exception:  # it comes again; the others must not wait for it
+                log.exception("finding_not_handled", finding=event.finding_id)
                 return False
         return True

@@ -50,7 +50,7 @@ async def measurements(
     series = []
     for assignment, by_name in sorted(found.items()):
         for key, samples in sorted(by_name.items()):
-            measured, track, channel = (key.split("|", 2) + ["", ""])[:3]
+            measured, track, channel = [*key.split("|", 2), "", ""][:3]
             if name is not None and measured != name:
                 continue
             series.append(

@@ -321,7 +321,7 @@ def test_a_thousand_in_one_call_page_by_page_and_unchanged_the_second_time(http:
         if page["next"] is None:
             break
         after = page["next"]
-    assert sorted(seen) == sorted(entry["external_id"] for entry in listed)
+    assert sorted(seen) == sorted(str(entry["external_id"]) for entry in listed)
     waiting = http.get("/v1/streams", params={"label": "case=bulk", "state": "waiting", "limit": 5}).json()
     assert {s["state"] for s in waiting["streams"]} == {"waiting"}
     off = [{**entry, "enabled": False} for entry in listed]
@@ -554,7 +554,7 @@ def test_up_watches_a_live_channel_probes_and_analyses_and_leaves_no_orphan(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     from glitchwatch.origin.channel import ChannelSpec
-    from glitchwatch.origin.faults import Fault, Schedule
+    from glitchwatch.origin.faults import KINDS, Fault, Schedule
     from glitchwatch.origin.server import Origin
 
     environ = {k: v for k, v in os.environ.items() if k != "REDIS_URL"}
@@ -575,7 +575,7 @@ def test_up_watches_a_live_channel_probes_and_analyses_and_leaves_no_orphan(
         assert key
         spec = ChannelSpec("a", width=160, height=90, segment_s=1, preroll=6)
         with (
-            Origin([(spec, Schedule([Fault("black", 14.0, 18.0)]))]) as origin,
+            Origin([(spec, Schedule([Fault(KINDS["black"], 14.0, 18.0)]))]) as origin,
             httpx.Client(base_url=base, headers={"Authorization": f"Bearer {key}"}, timeout=10) as http,
         ):
             stream = onboard(http, url=origin.url("a"))["id"]
