@@ -22,7 +22,7 @@ class Settings(BaseSettings):
     )
 
     redis_url: SecretStr = Field(
-        description="address of the store: redis://, rediss:// with TLS, or unix://; may hold a password. REDIS_URL does, too"
+        description="address of the store: redis://, rediss:// (TLS) or unix://, password included; REDIS_URL does, too"
     )
     redis_ca: Path | None = Field(None, description="certificates to trust for the store, PEM")
     host: str = Field("127.0.0.1", description="address to listen on")

@@ -1,4 +1,4 @@
-"""The command line: `check`, `watch`, `up`, `demo`, `detectors`. Exit status: 0 good, 1 defects, 2 usage, 3 not analysed."""
+"""The command line: `check`, `watch`, `up`, `demo`, `detectors`. Exit: 0 good, 1 defects, 2 usage, 3 not analysed."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def demo(context: click.Context, seed: int | None, length_s: float, forever: boo
     "--data", "data_dir", metavar="DIR", help="Where the store keeps its data; default: the user's folder."
 )
 @click.option(
-    "--port", type=click.IntRange(0, 65_535), default=8080, show_default=True, help="Port of the API; 0: any."
+    "--port", type=click.IntRange(0, 65_535), default=8080, show_default=True, help="Port of the API."
 )
 @click.option("--new-key", is_flag=True, help="Make another API key and print it.")
 @click.pass_context

@@ -93,9 +93,11 @@ async def set_groups(fleet: Fleet, wanted: Sequence[DetectorGroup], if_revision:
             )
         if strange := fleet.catalogue.unknown(list(group.detectors)):
             wrongs.append(Wrong(f"/groups/{index}/detectors", f"No such detector: {', '.join(strange)}."))
-        for name in runs(fleet, group):
-            if seen.setdefault(name, group.name) != group.name:
-                wrongs.append(Wrong(f"/groups/{index}", f"{name} runs in group {seen[name]} already."))
+        wrongs += [
+            Wrong(f"/groups/{index}", f"{name} runs in group {seen[name]} already.")
+            for name in runs(fleet, group)
+            if seen.setdefault(name, group.name) != group.name
+        ]
     if wrongs:
         raise invalid("The groups do not fit the catalogue.", wrongs)
     try:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -312,7 +313,7 @@ def test_a_thousand_in_one_call_page_by_page_and_unchanged_the_second_time(http:
     starts = sorted(
         datetime.fromisoformat(r["starts_at"]) for r in done["rows"] if int(r["external_id"][5:]) % 50 == 0
     )
-    assert [round((b - a).total_seconds(), 2) for a, b in zip(starts, starts[1:], strict=False)] == [0.5] * 19
+    assert [round((b - a).total_seconds(), 2) for a, b in pairwise(starts)] == [0.5] * 19
     seen: list[str] = []
     after = ""
     while True:
@@ -513,6 +514,40 @@ def test_explain_says_why(http: httpx.Client, api: Api) -> None:
     assert told["assignments"][0]["history"][0]["what"] == "claimed"
     assert [s["id"] for s in http.get("/v1/streams", params={"state": "blind"}).json()["streams"]] == [stream]
     assert "w4" in {w["worker"] for w in http.get("/v1/workers").json()["workers"] if w["alive"]}
+
+
+# --- when the store goes away ---------------------------------------------------------------------------------
+
+
+def test_an_outage_of_the_store_is_said_and_survived(tmp_path: Path) -> None:
+    path = {"PATH": os.environ["PATH"]}
+    store = embedded.start(tmp_path / "s", environ=path)
+    process, lines = start_controller({"REDIS_URL": store.url}, tmp_path / "log")
+    try:
+        key = {"Authorization": f"Bearer {lines[0].split()[-1]}"}
+        with httpx.Client(base_url=address(lines), timeout=10, headers=key) as http:
+            stream = onboard(http)["id"]
+            store.kill()
+            for answer in (
+                http.get("/readyz"),
+                http.get("/v1/streams"),
+                http.post("/v1/streams", json={"url": ORIGIN}),
+            ):
+                assert answer.status_code == 503, answer.text
+                assert answer.headers["content-type"] == "application/problem+json"
+                assert "retry-after" in answer.headers
+            assert http.get("/healthz").status_code == 200
+            address_before, store = store.url, embedded.start(tmp_path / "s", environ=path)
+            assert store.url == address_before
+            assert until(lambda: http.get("/readyz").status_code == 200)
+            assert http.get(f"/v1/streams/{stream}").json()["state"] == "unassigned"
+            worker = FakeWorker(Api("", "", store.url, tmp_path))
+            now = datetime.now(UTC)
+            worker.say(worker.claim(stream), black(Edge.OPENED, now, now))
+            assert until(lambda: 'findings_handled_total{what="opened"} 1.0' in http.get("/metrics").text)
+    finally:
+        end(process)
+        store.stop()
 
 
 # --- a whole machine ------------------------------------------------------------------------------------------

@@ -1,3 +1,4 @@
+import contextlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -87,10 +88,8 @@ def test_what_is_no_list_is_said_to_be_none(kind: str, body: bytes, status: int)
 def test_no_body_makes_it_fail_otherwise(kind: str, body: bytes) -> None:
     prefix = {JSON: b"[", CSV: b"url\n", M3U[0]: b"#EXTM3U\n"}[kind]
     for text in (body, prefix + body):
-        try:
-            rows(kind, text)
-        except Problem as problem:
-            assert problem.status in {413, 415, 422}
+        with contextlib.suppress(Problem):
+            assert rows(kind, text)
 
 
 def test_a_ramp_spreads_the_streams_of_one_origin_and_not_of_another() -> None:
