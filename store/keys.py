@@ -30,8 +30,8 @@ for the controller.
 | `gw:defects:<stream>` | hash: `rendition|track|defect|channel` -> JSON, while open | outlet, leases | 512 |
 | `gw:defects` | set: streams that have open defects | outlet, assignments | S |
 | `gw:closed:<stream>` | list: JSON of closed defects, newest first | outlet, assignments | 100; 7 days |
-| `gw:series:<step>:<assignment>` | stream, entry = slot: series -> 4 float32 | outlet | 120 × 60 s, 144 × 600 s; 25 h |
-| `gw:coverage:<stream>` | hash: detector -> ms watched, degraded, blind | outlet | 256 detectors; goes with its stream |
+| `gw:series:<step>:<assignment>` | stream, entry = slot: series -> 4 floats | outlet | 120 × 60 s, 144 × 600 s; 25 h |
+| `gw:coverage:<stream>` | hash: detector -> ms watched, degraded, blind | outlet | 256 detectors; goes with it |
 | `gw:worker` | hash: worker -> JSON of itself | leases | W |
 | `gw:workers` | zset: worker -> ms last heard of | leases | W; forgotten after 10 minutes |
 | `gw:idempotency:<sha256>` | hash: the request's fingerprint, its answer | requests | 64 KiB; 24 h (60 s unanswered) |
