@@ -86,4 +86,4 @@ def test_a_source_that_goes_and_comes_back_is_blind_meanwhile_and_nothing_ends(t
             "sight",
         )
         assert not worker.words("watch_ended")
-        until(lambda: made.coverage("a")["black"][2] > 0, 5, "blind seconds in the coverage")
+        until(lambda: made.coverage("a").get("black", (0, 0, 0))[2] > 0, 8, "blind seconds in the coverage")
