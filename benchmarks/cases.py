@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
+import math
 import shutil
 import sys
 import zlib
@@ -133,8 +135,13 @@ def make_clip(case: Case, fault: Fault, folder: Path) -> tuple[Path, Truth, str,
         s for s in picture_sources(corpus()) if s.fits(fault.defect) and (s.moving or _still_will_do(fault))
     ]
     heard = [s for s in sound_sources(corpus()) if s.fits(fault.defect) and s.active]
-    clean = programme.pictures(rng, footage, total, size, fps, cache, log, only_cuts=True)
+    shown_rng = np.random.default_rng(int(rng.integers(2**32)))
+    if fault.after_cut_s:
+        cuts = _cuts(copy.deepcopy(shown_rng), footage, total, size, fps, cache)
+        first, past = _away_from(cuts, fault.after_cut_s, first, past, fps)
+        start_s, end_s, total = float(first / fps), float(past / fps), max(total, past + round(fps))
     track: Sound | None = programme.sound(rng, heard, round(float(total / fps) * RATE_HZ), log, even=True)
+    clean = programme.pictures(shown_rng, footage, total, size, fps, cache, log, only_cuts=True)
     pictures: Iterator[Picture | None] = clean
     edit: Edit | None = None
     moved: tuple[frozenset[Kind], float] | None = None
@@ -202,6 +209,32 @@ def _inject(
             yield picture
 
 
+def _cuts(
+    rng: np.random.Generator,
+    footage: Sequence[Source],
+    count: int,
+    size: Size,
+    fps: Fraction,
+    cache: Path,
+) -> list[float]:
+    """Where the programme that `rng` makes will cut, in s."""
+    log = Log()
+    for _ in programme.pictures(rng, footage, count, size, fps, cache, log, only_cuts=True):
+        pass
+    return [span.start_s for span in log.pictures]
+
+
+def _away_from(
+    cuts: Sequence[float], distance_s: float, first: int, past: int, fps: Fraction
+) -> tuple[int, int]:
+    """The stretch, moved later until no cut lies within `distance_s` before its beginning."""
+    for cut in sorted(cuts):
+        if 0 <= float(first / fps) - cut < distance_s:
+            later = math.ceil((cut + distance_s) * fps) - first
+            first, past = first + later, past + later
+    return first, past
+
+
 def _without_sound(start_s: float, end_s: float) -> Edit:
     def edit(kind: Kind, at_s: float, data: bytes) -> bytes | None:
         return None if kind == "audio" and start_s <= at_s < end_s else data
@@ -239,7 +272,7 @@ def watch(path: Path, seats: Sequence[Seat] | None = None) -> tuple[Watch, Repor
 
 
 def run_clean(number: int, seed: int, length_s: float, folder: Path, evidence: Path) -> Clean:
-    """Make a stretch of clean programme, watch it, and keep a picture of whatever was alarming."""
+    """Make a stretch of clean programme, watch it, and keep it with pictures where it raised an alarm."""
     rng = np.random.default_rng((seed, 1 << 20, number))
     fps = programme.RATES[int(rng.integers(len(programme.RATES)))]
     size: Size = programme.SIZES[int(rng.integers(len(programme.SIZES)))]
@@ -252,7 +285,11 @@ def run_clean(number: int, seed: int, length_s: float, folder: Path, evidence: P
     path = folder / f"clean-{number}{coding.suffix}"
     write(path, pictures, track, fps, coding)
     run, report = watch(path)
-    report = run.evidence.save(evidence / f"clean-{number}", report) if report.defects else report
+    if report.defects:
+        report = run.evidence.save(evidence / f"clean-{number}", report)
+    alarms = [_alarm(defect, log, number) for defect in report.defects if defect.suppressed_by is None]
+    if any(loud(alarm) and not alarm.known for alarm in alarms):
+        shutil.copy(path, evidence / path.name)
     path.unlink()
     judged = {"": report.execution.watched_s}
     for row in report.coverage:
@@ -260,7 +297,7 @@ def run_clean(number: int, seed: int, length_s: float, folder: Path, evidence: P
     return Clean(
         number=number,
         judged_s=judged,
-        alarms=[_alarm(defect, log, number) for defect in report.defects if defect.suppressed_by is None],
+        alarms=alarms,
         material=frozenset(span.source.name for span in (*log.pictures, *log.sounds)),
     )
 
@@ -268,8 +305,6 @@ def run_clean(number: int, seed: int, length_s: float, folder: Path, evidence: P
 def _alarm(defect: Defect, log: Log, stretch: int) -> Alarm:
     shown: list[Source] = log.at(defect.track, defect.start_s, defect.end_s)
     known = any(defect.defect in source.excused for source in shown)
-    if defect.defect == "mono":
-        known = True  # much of the material was recorded in mono
     return Alarm(defect, tuple(source.name for source in shown), stretch, known)
 
 

@@ -25,6 +25,10 @@ class Ffmpeg:
     version: str
     lacks: list[str] = field(default_factory=list)
 
+    def decode(self, file: Path) -> list[str]:
+        """Picture and sound decoded, nothing else: FFmpeg's own floor."""
+        return [*self._read(file), "-f", "null", "-"]
+
     def plain(self, file: Path) -> list[str]:
         """Every filter on every picture, as written without a second thought."""
         return [*self._read(file), "-vf", self._chain(PICTURE), "-af", self._chain(SOUND), "-f", "null", "-"]

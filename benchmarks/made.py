@@ -162,7 +162,7 @@ def _near_static(rng: np.random.Generator, size: Size, fps: float) -> Iterator[P
 def _night(rng: np.random.Generator, size: Size, fps: float) -> Iterator[Picture]:
     """Dark, with a few lights that flicker a little, under camera noise."""
     y, cb, cr = photo(rng, size)
-    dark = (16 + (y.astype(np.float32) - 16) * 0.1).astype(np.uint8)
+    dark = (16 + (y.astype(np.float32) - 16) * 0.22).astype(np.uint8)
     for _ in range(int(rng.integers(3, 9))):
         place = (int(rng.integers(size[0])), int(rng.integers(size[1])))
         cv2.circle(dark, place, int(rng.integers(1, 4)), int(rng.integers(120, 220)), -1, cv2.LINE_AA)
@@ -179,7 +179,11 @@ def _on_twos(rng: np.random.Generator, size: Size, fps: float) -> Iterator[Pictu
         for _ in range(6):
             left, span = int(rng.integers(wide)), int(rng.integers(wide // 12, wide // 4))
             plane[tall // 3 : tall * 2 // 3, left : left + span] = int(rng.integers(low, high))
-    colours = [int(rng.integers(40, 210)), int(rng.integers(90, 170)), int(rng.integers(90, 170))]
+    colours = [
+        int(rng.choice((34, 224))),
+        int(rng.integers(90, 170)),
+        int(rng.integers(90, 170)),
+    ]  # seen everywhere
     speed, bounce = rng.uniform(0.1, 0.3) * size[0], rng.uniform(1.0, 2.0)
     index = 0
     while True:

@@ -198,7 +198,7 @@ def scaled(picture: Picture, size: tuple[int, int]) -> Picture:
     return cast(Picture, tuple(done))
 
 
-def read_sound(path: Path, *, most_s: float = 30.0) -> Sound:
+def read_sound(path: Path, *, most_s: float = 20.0) -> Sound:
     """The first sound track of a file as (2, samples) at 48 kHz; mono comes twice.
 
     Raises `av.FFmpegError` where the file cannot be decoded.

@@ -23,7 +23,7 @@ Size = tuple[int, int]  # width, height of luma
 
 MASTER_SIZE: Size = (640, 360)
 MASTER_S = 20.0  # of each source at most
-MASTER = Coding(preset="ultrafast", crf=10, gop=25)
+MASTER = Coding(preset="ultrafast", crf=14, gop=25)
 RATES = (Fraction(24), Fraction(25), Fraction(30_000, 1001), Fraction(30))
 SIZES: tuple[Size, ...] = ((640, 360), (512, 288), (416, 234))
 STILLS = 0.06  # of the shots: a photograph in a programme
@@ -195,7 +195,7 @@ def _gain(rng: np.random.Generator, even: bool) -> np.float32:
     return np.float32(10 ** ((rng.uniform(-1.0, 1.0) if even else rng.uniform(-4.0, 2.0)) / 20))
 
 
-@lru_cache(maxsize=24)
+@lru_cache(maxsize=32)
 def _levelled(source: Source, seed: int) -> Sound:
     """A source at about -23 dBFS (RMS of what is not pause), peaks below -3 dBFS; quiet ones stay quieter."""
     if source.path is None:

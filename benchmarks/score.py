@@ -47,10 +47,15 @@ STRETCH_S = 150.0  # one stretch of clean programme
     "--faults", type=click.IntRange(0), default=3, show_default=True, help="Faults of each kind and level."
 )
 @click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=OUT, show_default=True, help="For clips and figures."
+)
 @click.option("--write", is_flag=True, help=f"Write {SCORES} as well.")
-def main(seed: int | None, only: str, minutes: float | None, faults: int, jobs: int, write: bool) -> None:
-    """Score the detectors. Missed clips, frames of false alarms and all figures go to build/score."""
-    console = Console(width=None if Console().is_terminal else 150)
+def main(
+    seed: int | None, only: str, minutes: float | None, faults: int, jobs: int, out: Path, write: bool
+) -> None:
+    """Score the detectors. Missed clips, frames of false alarms and all figures go to `out`."""
+    console = Console(width=None if Console().is_terminal else 160)
     detectors = load()
     names = [name.strip() for name in only.split(",") if name.strip()] or list(detectors)
     unknown = sorted(set(names) - set(detectors))
@@ -63,19 +68,20 @@ def main(seed: int | None, only: str, minutes: float | None, faults: int, jobs: 
     material = about_material()
     console.print(f"Seed {seed} (repeat with --seed {seed}). Programme: {material}.")
     cases, without = draw_cases({n: detectors[n] for n in names}, seed, faults)
-    shutil.rmtree(OUT, ignore_errors=True)
-    OUT.mkdir(parents=True)
-    watched, clean = run_all(cases, seed, minutes, jobs, console)
+    for old in (out / "missed", out / "alarms"):
+        shutil.rmtree(old, ignore_errors=True)
+    out.mkdir(parents=True, exist_ok=True)
+    watched, clean = run_all(cases, seed, minutes, jobs, out, console)
     rows = tally.rows(watched)
     tables.show(console, rows, watched, clean, without)
     document = tally.document(seed, faults, rows, clean, names, material)
-    targets = [OUT / "scores.json", SCORES] if write and not only else [OUT / "scores.json"]
+    targets = [out / "scores.json", SCORES] if write and not only else [out / "scores.json"]
     for target in targets:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")
-    (OUT / "details.json").write_text(json.dumps(tables.details(watched, clean), indent=1) + "\n", "utf-8")
+    (out / "details.json").write_text(json.dumps(tables.details(watched, clean), indent=1) + "\n", "utf-8")
     console.print(
-        f"Wrote {', '.join(str(t) for t in targets)}; every clip and alarm is in {OUT / 'details.json'}."
+        f"Wrote {', '.join(str(t) for t in targets)}; every clip and alarm is in {out / 'details.json'}."
     )
     if write and only:
         console.print(f"{SCORES} is left as it was: it holds all detectors, or none.")
@@ -108,7 +114,7 @@ def draw_cases(
 
 
 def run_all(
-    cases: Sequence[Case], seed: int, minutes: float, jobs: int, console: Console
+    cases: Sequence[Case], seed: int, minutes: float, jobs: int, out: Path, console: Console
 ) -> tuple[list[Watched], list[Clean]]:
     """Everything, spread over `jobs` processes. What goes wrong in one of them goes wrong here."""
     stretches = max(1, round(minutes * 60 / STRETCH_S)) if minutes else 0
@@ -118,9 +124,9 @@ def run_all(
         futures: dict[Future[Any], list[Any]] = {}
         for number in range(stretches):
             length_s = minutes * 60 / stretches
-            futures[pool.submit(run_clean, number, seed, length_s, folder, OUT / "alarms")] = clean
+            futures[pool.submit(run_clean, number, seed, length_s, folder, out / "alarms")] = clean
         for case in cases:
-            futures[pool.submit(run_case, case, folder, OUT / "missed")] = watched
+            futures[pool.submit(run_case, case, folder, out / "missed")] = watched
         with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
             task = progress.add_task("scoring", total=len(futures))
             try:

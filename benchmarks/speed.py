@@ -38,6 +38,7 @@ SHORT_S = 0.2
 SHOT_S = 4.0
 SEED = 20  # content is fixed; only its coding time is saved by keeping it
 VERDICT = frozenset({0, 1})  # defects in the content are no failure
+_FLOORS = ("ffmpeg, decode only", "ffmpeg, like for like")
 LIKE_OURS = "black,freeze,silence,loudness,true_peak"
 
 
@@ -146,6 +147,7 @@ def measure(
     if tool is not None:
         often.append(Series("ffmpeg, like for like", tool.like))
         seldom = [
+            Series("ffmpeg, decode only", tool.decode),
             Series("ffmpeg", tool.plain),
             Series("ffmpeg, tuned", lambda f: tool.tuned(f, half=False)),
             Series("ffmpeg, tuned, half raster", lambda f: tool.tuned(f, half=True)),
@@ -163,8 +165,8 @@ def measure(
 def figures(raster: Raster, media_s: float, by_label: dict[str, Series]) -> dict[str, Any]:
     """Costs, and ratios pair by pair."""
     wanted = [("check", "decode"), ("check, like for like", "decode")]
-    wanted += [(name, "check") for name in by_label if name.startswith("ffmpeg") and "like" not in name]
-    wanted.append(("ffmpeg, like for like", "check, like for like"))
+    wanted += [(name, "check") for name in by_label if name.startswith("ffmpeg") and name not in _FLOORS]
+    wanted += [("ffmpeg, decode only", "decode"), ("ffmpeg, like for like", "check, like for like")]
     ratios = {}
     for upper, lower in wanted:
         if upper in by_label:

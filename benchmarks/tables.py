@@ -37,7 +37,7 @@ def show(
 
 def _scores(rows: Mapping[str, Row], clean: Sequence[Clean]) -> Table:
     table = Table(title="Faults injected, plain and gross", title_justify="left")
-    table.add_column("detector")
+    table.add_column("detector", no_wrap=True)
     for name in ("faults", "found", "missed", "false", "precision", "recall", "F1", "just seen"):
         table.add_column(name, justify="right")
     for name in ("onset error", "p95", "certain after"):

@@ -49,14 +49,20 @@ class AbsenceDetector(Detector[AbsenceParams]):
 
     def seen(self, at_ns: int, end_ns: int) -> Iterator[Finding]:
         """A sample of the track arrived."""
-        if self._hold.is_open and self._end_ns is not None:
+        late = self._end_ns is not None and at_ns - self._end_ns < self.params.min_seconds * 0.5e9
+        if self._hold.is_open and late:
             # A decoder hands out its last pictures only when the next come in: those join on to what was there.
-            if at_ns - self._end_ns < self.params.min_seconds * 0.5e9:
-                self._begin_ns, self._end_ns = at_ns, end_ns
-                return
+            self._begin_ns, self._end_ns = at_ns, end_ns
+            return
+        if self._begin_ns is not None:
+            step = at_ns - self._begin_ns
+            usual = (
+                min(step, self._step_ns) if self._hold.is_open else step
+            )  # two long steps in a row: a cadence
+            self._longest_ns = max(usual, self._longest_ns * 31 // 32)
+            self._step_ns = step
+        if self._hold.is_open:
             yield from self._hold.update(at_ns, False, 0.0)
-        elif self._begin_ns is not None:
-            self._longest_ns = max(at_ns - self._begin_ns, self._longest_ns * 31 // 32)
         self._begin_ns, self._end_ns = at_ns, end_ns
 
     def tick(self, tick: Tick) -> Iterator[Finding]:
@@ -64,6 +70,8 @@ class AbsenceDetector(Detector[AbsenceParams]):
         if self._end_ns is None:
             return
         absent = tick.at_ns - self._end_ns
+        if self._hold.is_open and absent < self.params.min_seconds * 0.5e9:  # late, and it has caught up
+            yield from self._hold.update(self._end_ns, False, 0.0)
         allowed = max(self.params.min_seconds * 1e9, self.params.sparse_factor * self._longest_ns)
         if absent >= allowed:
             yield from self._hold.update(self._end_ns, True, absent / 1e9, end_ns=tick.at_ns)

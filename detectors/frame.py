@@ -107,6 +107,11 @@ class PictureView:
         self._frame, self._allowed = frame, allowed
 
     @property
+    def track(self) -> str:
+        """The track it belongs to."""
+        return self._frame.track
+
+    @property
     def at_ns(self) -> int:
         """Media time at which it is presented."""
         return self._frame.at_ns
@@ -139,6 +144,11 @@ class SoundView:
 
     def __init__(self, block: Block, allowed: frozenset[Feature[Any, Any]]) -> None:
         self._block, self._allowed = block, allowed
+
+    @property
+    def track(self) -> str:
+        """The track it belongs to."""
+        return self._block.track
 
     @property
     def at_ns(self) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import structlog
 from rich.console import Console
 
 from contracts.errors import ConfigError, GlitchwatchError
@@ -94,7 +95,7 @@ def _output_options(command: Any) -> Any:
 @_source_options
 @_output_options
 @click.pass_context
-def check(context: click.Context, inputs: tuple[str, ...], **options: Any) -> None:
+def check(context: click.Context, /, inputs: tuple[str, ...], **options: Any) -> None:
     """Analyse files or URLs to their end and say what is wrong with them."""
     from glitchwatch.running import check_inputs
 
@@ -109,7 +110,7 @@ def check(context: click.Context, inputs: tuple[str, ...], **options: Any) -> No
 @_output_options
 @click.option("--memory", is_flag=True, help="Print how the memory of this process grew, at the end.")
 @click.pass_context
-def watch(context: click.Context, url: str, for_s: str | None, memory: bool, **options: Any) -> None:
+def watch(context: click.Context, /, url: str, for_s: str | None, memory: bool, **options: Any) -> None:
     """Watch a live URL; reconnect when it goes away; end with Ctrl-C or after --for."""
     from glitchwatch.running import watch_url
 
@@ -216,6 +217,9 @@ def seconds(text: str) -> float:
 
 def main() -> None:
     """Run the command line; an expected error is one sentence on standard error, never a traceback."""
+    structlog.configure(
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr)
+    )  # documents go to standard output
     try:
         status = cli.main(standalone_mode=False)
         sys.exit(status if isinstance(status, int) else 0)

@@ -21,6 +21,8 @@ def list_detectors(console: Console, json_path: str | None) -> None:
         table.add_column(heading, overflow="fold")
     for name, detector in sorted(found.items(), key=lambda item: (item[1].family(), item[0])):
         summary = detector.manual().splitlines()[0].partition(": ")[2] or detector.manual().splitlines()[0]
-        params = ", ".join(f"{key}={value}" for key, value in detector.Params().model_dump(mode="json").items())
+        params = ", ".join(
+            f"{key}={value}" for key, value in detector.Params().model_dump(mode="json").items()
+        )
         table.add_row(name, detector.family(), summary, params or "-")
     console.print(table)

@@ -82,7 +82,8 @@ def check_inputs(inputs: Sequence[str], request: Request) -> int:
     done = _Done()
     with _measurement_file(request) as measured:
         for url in inputs:
-            with checking(Path(url).name if "://" not in url else redact(url), None, console, clock) as advance:
+            named = Path(url).name if "://" not in url else redact(url)
+            with checking(named, None, console, clock) as advance:
                 watch = Watch(
                     url,
                     seats,
@@ -90,10 +91,7 @@ def check_inputs(inputs: Sequence[str], request: Request) -> int:
                     profile=profile.name,
                     options=request.ingest,
                     clock=clock,
-                    listener=Listener(
-                        finding=lambda f, source=redact(url): measured(f, source),  # type: ignore[misc]
-                        progress=lambda p, tell=advance: tell(p.media_s, p.duration_s),  # type: ignore[misc]
-                    ),
+                    listener=_passed_on(redact(url), measured, advance),
                 )
                 with _interrupts(watch):
                     report = watch.run()
@@ -101,12 +99,21 @@ def check_inputs(inputs: Sequence[str], request: Request) -> int:
             if not request.outputs.takes_stdout:
                 print_report(report, console)
             elif request.outputs.json == "-":
-                write_text("-", report.to_json() + "\n")
+                write_text("-", done.reports[-1].to_json() + "\n")
             if watch.stopped:
                 break
     _write(request.outputs, done, json_done=request.outputs.json == "-")
     found = {report.exit_status for report in done.reports}
     return next((status for status in PRECEDENCE if status in found), 0)
+
+
+def _passed_on(
+    source: str, measured: Callable[[Finding, str], None], advance: Callable[[float, float | None], None]
+) -> Listener:
+    return Listener(
+        finding=lambda finding: measured(finding, source),
+        progress=lambda progress: advance(progress.media_s, progress.duration_s),
+    )
 
 
 def watch_url(url: str, request: Request, *, for_s: float | None) -> int:
@@ -136,13 +143,17 @@ def watch_url(url: str, request: Request, *, for_s: float | None) -> int:
             elif event.blind is None or event.reason != seen.get(event.track):
                 seen[event.track] = event.reason
                 word = "blind" if event.blind else "healthy"
-                console.print(f"{clock_words(event.at_ns / 1e9)}  {word:9s} {escape(event.reason)}", highlight=False)
+                console.print(
+                    f"{clock_words(event.at_ns / 1e9)}  {word:9s} {escape(event.reason)}", highlight=False
+                )
                 if event.blind is None:
                     seen.clear()
 
         def on_progress(progress: Progress) -> None:
             reason = progress.blind.reason if progress.blind else None
-            named = [(edge.defect, edge.severity) for edge in watch.open_defects if edge.suppressed_by is None]
+            named = [
+                (edge.defect, edge.severity) for edge in watch.open_defects if edge.suppressed_by is None
+            ]
             status.update(progress.watched_s, progress.blind_s, named, reason)
             if growth is not None:
                 growth.look()
@@ -286,8 +297,8 @@ def _sentence(edge: DefectEdge) -> str:
     cause = f" (because of {edge.suppressed_by})" if edge.suppressed_by else ""
     value = f"{edge.peak.name} {edge.peak.value:.4g} {edge.peak.unit}"
     detail = f" · {edge.detail}" if edge.detail else ""
-    text = f"{clock_words(edge.at_ns / 1e9)}  {edge.edge.value:9s} {edge.severity.value:8s} {edge.defect} on {where}{cause} · "
-    return escape(text + value + detail)
+    head = f"{clock_words(edge.at_ns / 1e9)}  {edge.edge.value:9s} {edge.severity.value:8s}"
+    return escape(f"{head} {edge.defect} on {where}{cause} · {value}{detail}")
 
 
 class _Growth:

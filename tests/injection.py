@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Picture = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.uint8]]  # Y, Cb, Cr, 4:2:0 limited range
+Picture = tuple[
+    npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.uint8]
+]  # Y, Cb, Cr, 4:2:0 limited range
 Sound = npt.NDArray[np.float32]  # (channels, samples), full scale 1.0
 
 
@@ -47,7 +49,8 @@ class Fault:
     `picture` returns the changed picture, or None to leave it out of the stream. `sound` gets the whole stretch and
     returns one of the same shape, or None to leave it out. `clock_s` shifts all later timestamps of the
     named kind by so many seconds (drawn from the range). `damage` corrupts that share of the coded bytes of
-    packets in the stretch.
+    packets in the stretch. `after_cut_s` keeps the fault's beginning so far from a cut before it, where the
+    detector's manual page says that it is blind there.
     """
 
     defect: str
@@ -58,3 +61,4 @@ class Fault:
     damage: float | None = None
     levels: tuple[Level, ...] = (Level.JUST, Level.PLAIN, Level.GROSS)
     instant: bool = False  # the truth is a moment, not an interval
+    after_cut_s: float = 0.0

@@ -18,7 +18,7 @@ from contracts.profile import digest
 from contracts.report import Execution, Input, ProfileRef, Report, Status, Tool
 from contracts.urls import redact
 from detectors.catalogue import Seat
-from detectors.events import Event, Source
+from detectors.events import Event, Fetch, Source
 from detectors.frame import Block, Frame
 from worker.evidence import Evidence
 from worker.ingest.opening import AnyReading
@@ -87,6 +87,7 @@ class Watch:
         self._pictures: dict[str, Frame] = {}
         self._end_ns = 0
         self._blind: Source | None = None
+        self._lost: Fetch | None = None
         self._started_live: datetime | None = None
         self._told_s = 0.0
         self._stopped: str | None = None
@@ -135,7 +136,7 @@ class Watch:
             self._reading.close()
         self._give(self._pipeline.finish(self._end_ns))
         if status == "complete" and not self._pipeline.watched_ns:
-            status, reason = "failed", reason or "Nothing could be seen in all the time."
+            status, reason = "failed", reason or self._why_nothing()
         return self._report(status, reason, self._clock.monotonic() - began, _cpu_s() - cpu)
 
     def _take(self, event: Event) -> None:
@@ -147,7 +148,16 @@ class Watch:
                 self._pictures[event.track] = event
         elif isinstance(event, Source):
             self._note_source(event)
+        elif isinstance(event, Fetch) and event.given_up:
+            self._lost = event
         self._give(self._pipeline.push(event))
+
+    def _why_nothing(self) -> str:
+        if self._blind is not None:
+            return self._blind.reason
+        if self._lost is not None:
+            return f"None of its media could be had; the last try, {self._lost.url}: {self._lost.cause}."
+        return "Not one picture or sample arrived in all the time."
 
     def _note_source(self, event: Source) -> None:
         if event.track is None:

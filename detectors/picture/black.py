@@ -3,7 +3,8 @@
 Measures  `dark_coverage`, ratio: share of luma samples at or below `max_level` above black.
           `centre_dark_coverage`, the same for the middle 70 % of width and height.
 Defect    `black`, critical: both coverages are reached and the dark part of the centre is flat, for `min_seconds`;
-          dated at the first dark picture. A logo or ticker near the border does not hide it.
+          dated at the first dark picture. A logo or ticker near the border does not hide it. Dark blue or green
+          is `solid_color`.
 Blind to  Black that lasts shorter than `min_seconds`, and black behind a large or central caption. Night scenes,
           title cards and credits have light or structure in the centre, which is what spares them.
 Source    EBU QC 0272B; ITU-R BT.709 (black is 8-bit code 16, white 235); 2 s and 98 % are usual practice.
@@ -20,8 +21,9 @@ from contracts.findings import Finding, Measurement, Severity
 from detectors.detector import Detector, Params, Scope
 from detectors.frame import PictureView
 from detectors.hold import Hold
-from detectors.picture_features import LUMA_HISTOGRAM
+from detectors.picture_features import CHROMA_SPREAD, LUMA_HISTOGRAM, LUMA_SPREAD
 
+NEUTRAL = 128.0
 LEVELS = np.arange(256, dtype=np.float32)
 
 
@@ -38,6 +40,12 @@ class BlackParams(Params):
     max_deviation: float = Field(
         default=3.0, ge=0, le=128, description="standard deviation of the centre, 8-bit code values"
     )
+    max_chroma: float = Field(
+        default=12.0,
+        ge=0,
+        le=128,
+        description="distance of mean chroma from neutral at which dark is a colour, 8-bit code values",
+    )
     min_seconds: float = Field(default=2.0, ge=0, le=3600, description="seconds of media time")
 
 
@@ -46,7 +54,7 @@ class Black(Detector[BlackParams]):
 
     id = "black"
     scope = Scope.VIDEO
-    needs = (LUMA_HISTOGRAM,)
+    needs = (LUMA_HISTOGRAM, LUMA_SPREAD, CHROMA_SPREAD)
     suppressed_by = ("picture_missing",)
     Params = BlackParams
 
@@ -61,22 +69,34 @@ class Black(Detector[BlackParams]):
             severity=Severity.CRITICAL,
         )
         self._second = -1
+        # With `min_coverage` of the samples at the highest dark code and the others at 255.
+        dark = 16 + 239 * params.max_level
+        self._brightest_mean = params.min_coverage * dark + (1 - params.min_coverage) * 255
 
     def picture(self, view: PictureView) -> Iterator[Finding]:
         """Count dark samples."""
+        second = view.at_ns // 1_000_000_000
+        if second == self._second and view[LUMA_SPREAD].mean > self._brightest_mean:
+            yield from self._hold.update(
+                view.at_ns, False, 0.0
+            )  # too bright for any histogram to be dark enough
+            return
         histogram = view[LUMA_HISTOGRAM]
         most = int(self.params.max_level * histogram.range)
         whole = float(histogram.whole[: most + 1].sum() / histogram.whole.sum())
         centre = float(histogram.centre[: most + 1].sum() / histogram.centre.sum())
         black = whole >= self.params.min_coverage and centre >= self.params.min_centre_coverage
         if black:
-            black = _deviation(histogram.centre) <= self.params.max_deviation
-        second = view.at_ns // 1_000_000_000
+            black = _deviation(histogram.centre) <= self.params.max_deviation and not self._coloured(view)
         if second != self._second:
             self._second = second
             yield Measurement("dark_coverage", whole, "ratio", view.at_ns, self.track)
             yield Measurement("centre_dark_coverage", centre, "ratio", view.at_ns, self.track)
         yield from self._hold.update(view.at_ns, black, whole, end_ns=view.end_ns)
+
+    def _coloured(self, view: PictureView) -> bool:
+        chroma = view[CHROMA_SPREAD]
+        return chroma is not None and max(abs(c.mean - NEUTRAL) for c in chroma) >= self.params.max_chroma
 
 
 def _deviation(counts: npt.NDArray[np.float32]) -> float:

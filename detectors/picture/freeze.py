@@ -14,8 +14,9 @@ Source    FFmpeg's freezedetect and EBU QC practice for 2 s and 0.001 of the ran
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -28,7 +29,15 @@ from detectors.detector import Detector, Params, Scope
 from detectors.events import Break
 from detectors.frame import PictureView
 from detectors.hold import Hold
-from detectors.picture_features import LUMA_CHANGE, LUMA_SMALL, TILE_COLUMNS, TILE_ROWS, Small, difference
+from detectors.picture_features import (
+    LUMA_CHANGE,
+    LUMA_SMALL,
+    TILE_COLUMNS,
+    TILE_ROWS,
+    Change,
+    Small,
+    difference,
+)
 
 Mask = npt.NDArray[np.bool_]  # (TILE_ROWS, TILE_COLUMNS)
 
@@ -43,10 +52,16 @@ SETTLE_NS = 400_000_000  # a coder may refine a frozen picture for so long befor
 SETTLE_MEAN, SETTLE_TILE = 0.8, 2.5  # changing it by so much, 8-bit code values
 CUT_CODES = 2.5  # a change this large, and CUT_FACTOR times the usual one, is a cut
 CUT_FACTOR = 4.0
+LAST_CUT_FACTOR = 1.8  # times any other, when the picture stands still right after it
+MOVES_CODES = 1.5  # twice so much since the cut is movement, not a coder settling
+PAUSE_NS = 150_000_000  # movement that paused for so long,
+PAUSES = 2  # so often,
+PAUSES_WITHIN_NS = 3_000_000_000  # within so long, goes by fits and starts: a page being scrolled
 CUT_NS = 300_000_000  # this soon after a cut, movement may be the coder settling
-FADE_CORRELATION = 0.8  # pictures of a fade differ from its end by the same pattern, ever weaker
-FADE_CODES = 4.0  # and by at least so much, on average, at the beginning of the look back
-FADE_RATIO = 4.0  # and by so much more then than in the end
+FADE_CODES = 0.4  # a fade's beginning differs from its end by so much, on average,
+FADE_PICTURES = 3  # in so many remembered pictures at least,
+FADE_MIDDLE, FADE_MIDDLE_DETAIL = 0.62, 0.65  # its middle by so much of that at most,
+FADE_LATE = 0.3  # and late by so much at most
 MOVED_SHARE = 0.5  # of the time constant, for a tile to count as moving
 
 
@@ -67,10 +82,13 @@ class FreezeParams(Params):
         default=0.6, ge=0, le=16, description="mean absolute difference of a still tile, 8-bit code values"
     )
     min_frozen_share: float = Field(
-        default=0.6, ge=0, le=1, description="ratio of tiles that must stand still, the whole middle among them, 0..1"
+        default=0.6,
+        ge=0,
+        le=1,
+        description="ratio of tiles that must stand still, the whole middle among them, 0..1",
     )
     min_moving_share: float = Field(
-        default=0.04, ge=0, le=1, description="ratio of tiles that must have moved until they stopped, 0..1"
+        default=0.08, ge=0, le=1, description="ratio of tiles that must have moved until they stopped, 0..1"
     )
     min_seconds: float = Field(default=2.0, ge=0.2, le=3600, description="seconds of media time")
     still_seconds: float = Field(
@@ -111,7 +129,9 @@ class Freeze(Detector[FreezeParams]):
         self._still_hold = self._make_hold(params.still_seconds, Severity.WARNING)
         self._activity = np.zeros((TILE_ROWS, TILE_COLUMNS), np.float32)
         self._past: deque[_Past] = deque()
+        self._pauses: deque[int] = deque(maxlen=PAUSES)  # when movement went on after a pause
         self._rest: _Rest | None = None
+        self._settling_ns = -1  # since when changes have been as small as a coder's refinement, or -1
         self._second, self._most = -1, 0.0
 
     def _make_hold(self, length_s: float, severity: Severity) -> Hold:
@@ -140,7 +160,7 @@ class Freeze(Detector[FreezeParams]):
             yield from self._move(self._rest.rippled_ns)
         if self._rest is not None:
             yield from self._update(view, self._rest, float(still.mean()))
-        self._remember(view, small, change.mean, still)
+        self._remember(view, small, change, still)
 
     def broke(self, event: Break) -> Iterator[Finding]:
         """Another clock: pictures before and after say nothing about each other."""
@@ -156,17 +176,20 @@ class Freeze(Detector[FreezeParams]):
             return None
         if float(still.mean()) < self.params.min_frozen_share or (~still & ~BORDER).any():
             return None
-        since = self._settling_since(view.at_ns, small)
+        since = self._settling_since(view.at_ns, small, still)
         return _Rest(since, small, still, still=self._ended_as_programmes_do(view, small))
 
-    def _settling_since(self, at_ns: int, small: Small) -> int:
+    def _settling_since(self, at_ns: int, small: Small, still: Mask) -> int:
         """Where the frozen picture began: a coder may refine it for some pictures before it stands still."""
         since = at_ns
         for past in reversed(self._past):
             if at_ns - past.at_ns > SETTLE_NS:
                 break
             changed = difference(small, past.picture)
-            if changed is None or changed.mean > SETTLE_MEAN or changed.tiles.max() > SETTLE_TILE:
+            if changed is None:
+                break
+            tiles = changed.tiles[still]
+            if float(tiles.mean()) > SETTLE_MEAN or tiles.max() > SETTLE_TILE:
                 break
             since = past.at_ns
         return since
@@ -175,32 +198,36 @@ class Freeze(Detector[FreezeParams]):
         """Whether the picture came to rest by a cut or a fade (or we have not seen how)."""
         if len(self._past) < LEAST_PAST or view.at_ns - self._past[0].at_ns < LOOK_BACK_NS:
             return True
-        if self._cut_lately(view.at_ns):
+        if self._cut_lately(view.at_ns) or self._goes_by_starts(view.at_ns):
             return True
-        earlier, latest = self._past[0].picture, self._last_moving(small)
-        if latest is None or earlier.shape != small.shape:
+        shot = [past.picture for past in self._this_shot()]
+        if len(shot) < 3 or shot[0].shape != small.shape:
             return True
-        return _fades(earlier, latest, small)
+        return _fades(shot, small)
+
+    def _goes_by_starts(self, at_ns: int) -> bool:
+        return sum(at_ns - paused <= PAUSES_WITHIN_NS for paused in self._pauses) >= PAUSES
+
+    def _this_shot(self) -> list[_Past]:
+        """What is remembered since the last cut."""
+        past = list(self._past)
+        limit = max(CUT_CODES, CUT_FACTOR * float(np.median([p.change for p in past])))
+        cut = max((n for n, p in enumerate(past) if p.change > limit), default=-1)
+        return past[cut + 1 :] if cut >= 0 else past
 
     def _cut_lately(self, at_ns: int) -> bool:
         """Whether one change of the last moments stands out from those before and after it."""
         changes = [p.change for p in self._past]
         first = next((n for n, p in enumerate(self._past) if at_ns - p.at_ns <= CUT_NS), len(changes) - 1)
         spike = max(range(first, len(changes)), key=changes.__getitem__)
+        after = changes[spike + 1 :]
+        if not after:  # the picture stands still right after it
+            others = changes[:spike]
+            return changes[spike] > max(CUT_CODES, LAST_CUT_FACTOR * max(others, default=0.0))
         if changes[spike] <= max(CUT_CODES, CUT_FACTOR * float(np.median(changes))):
             return False
-        after = changes[spike + 1 :]
-        return not after or float(np.median(after)) < 0.4 * changes[spike]
-
-    def _last_moving(self, small: Small) -> Small | None:
-        """The youngest picture that still differs from the frozen one."""
-        for past in reversed(self._past):
-            changed = difference(small, past.picture)
-            if changed is None:
-                return None
-            if changed.tiles.max() > self.params.max_change:
-                return past.picture
-        return None
+        moves = sum(change > MOVES_CODES for change in after) >= 2
+        return not moves and float(np.median(after)) < 0.4 * changes[spike]
 
     def _still_there(self, rest: _Rest, view: PictureView, small: Small, still: Mask) -> bool:
         """Whether the frozen picture is still shown; a coder's refresh may ripple it for a moment."""
@@ -222,21 +249,35 @@ class Freeze(Detector[FreezeParams]):
         yield from hold.update(rest.since_ns, True, share, end_ns=view.end_ns)
 
     def _move(self, at_ns: int) -> Iterator[DefectEdge]:
+        if self._rest is not None and at_ns - self._rest.since_ns >= PAUSE_NS:
+            self._pauses.append(at_ns)
         self._rest = None
         yield from self._hold.update(at_ns, False, 0.0)
         yield from self._still_hold.update(at_ns, False, 0.0)
 
-    def _remember(self, view: PictureView, small: Small, mean: float, still: Mask) -> None:
-        step = np.float32(1.0 - np.exp(-(view.end_ns - view.at_ns) / ACTIVITY_NS))
-        if self._rest is None:
-            self._activity += step * (~still - self._activity)
-            past = self._past
-            if past and view.at_ns - past[-1].at_ns < HISTORY_STEP_NS:
-                past[-1].change = max(past[-1].change, mean)
-                return
-            past.append(_Past(view.at_ns, small, mean))
-            while len(past) > 1 and view.at_ns - past[1].at_ns >= HISTORY_NS:
-                past.popleft()
+    def _remember(self, view: PictureView, small: Small, change: Change, still: Mask) -> None:
+        if self._rest is not None:
+            return
+        if not self._settles(view.at_ns, change):
+            step = 1.0 - math.exp((view.at_ns - view.end_ns) / ACTIVITY_NS)
+            cv2.accumulateWeighted((~still).astype(np.float32), self._activity, step)
+        past, inner = self._past, float(change.tiles[~BORDER].mean())  # a ticker that appears is no cut
+        if past and view.at_ns - past[-1].at_ns < HISTORY_STEP_NS:
+            past[-1].change = max(past[-1].change, inner)
+            return
+        past.append(_Past(view.at_ns, small, inner))
+        while len(past) > 1 and view.at_ns - past[1].at_ns >= HISTORY_NS:
+            past.popleft()
+
+    def _settles(self, at_ns: int, change: Change) -> bool:
+        """Whether this may be a coder refining a frozen picture, for a while: then what moved before is kept."""
+        inner = change.tiles[~BORDER]
+        if float(inner.mean()) > SETTLE_MEAN or inner.max() > SETTLE_TILE:
+            self._settling_ns = -1
+            return False
+        if self._settling_ns < 0:
+            self._settling_ns = at_ns
+        return at_ns - self._settling_ns < SETTLE_NS
 
     def _forget(self) -> None:
         self._past.clear()
@@ -251,15 +292,27 @@ class Freeze(Detector[FreezeParams]):
             self._most = 0.0
 
 
-def _fades(earlier: Small, latest: Small, end: Small) -> bool:
-    """Whether the way from `earlier` over `latest` to `end` is that of a fade: one pattern that grows weaker."""
-    one = cv2.subtract(earlier, end, dtype=cv2.CV_32F)
-    two = cv2.subtract(latest, end, dtype=cv2.CV_32F)
-    far, near = cv2.norm(one, cv2.NORM_L1), cv2.norm(two, cv2.NORM_L1)
-    if far < FADE_CODES * end.size or far < FADE_RATIO * near:
+def _fades(shot: Sequence[Small], end: Small) -> bool:
+    """Whether `shot`, oldest first, comes to `end` as a fade does: evenly, in its fine detail too.
+
+    Movement by as little as a sample differs from its end in fine detail as much as movement by many.
+    """
+    distances = [cv2.norm(picture, end, cv2.NORM_L1) / end.size for picture in shot]
+    far = max(distances)
+    begin = max(n for n, d in enumerate(distances) if d >= 0.92 * far)  # a short one is all in the look back
+    way, middle = distances[begin:], (begin + len(distances)) // 2
+    if far < FADE_CODES or len(way) < FADE_PICTURES:
         return False
-    alike = float(one.ravel() @ two.ravel())
-    return alike > FADE_CORRELATION * cv2.norm(one) * cv2.norm(two)
+    if distances[middle] > FADE_MIDDLE * far or min(way[1:]) > FADE_LATE * far:
+        return False
+    fine = _detail(end)
+    first, half = (cv2.norm(_detail(picture), fine, cv2.NORM_L1) for picture in (shot[begin], shot[middle]))
+    return half <= FADE_MIDDLE_DETAIL * first
+
+
+def _detail(picture: Small) -> npt.NDArray[np.int16]:
+    """Differences of neighbours along the lines, in 8-bit code values."""
+    return np.asarray(cv2.subtract(picture[:, 1:], picture[:, :-1], dtype=cv2.CV_16S), np.int16)
 
 
 DETECTOR = Freeze

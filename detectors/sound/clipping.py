@@ -35,12 +35,18 @@ from detectors.hold import Hold
 from detectors.sound_features import LEVELS, SAMPLES
 
 SECOND = 1_000_000_000
-WINDOW_BLOCKS, HOP_BLOCKS, KEPT_BLOCKS = 10, 5, 15
+WINDOW_BLOCKS, KEPT_BLOCKS = 10, 100
+THIN = 3  # one of so many samples is remembered
+SUSPECT, MOST_SCORE, FORGET = 0.7, 1.6, 0.35  # where a window's score begins to count, ends to; what one below takes off
+LEAST_HITS = 2  # blocks at the ceiling in a second that keep a defect open
+LEAST_TOUCHES = 3  # remembered samples of a block
+REACH_NS = 1_500_000_000  # between blocks at the ceiling that are one stretch
 LEAST_TOPS = 30  # a window; fewer say nothing about their shape
 SYNTHETIC_SQUARENESS = 15.0
 LEAST_LOW_SHARE = 0.02  # of the samples below 0.4 of the 98th percentile; square waves are hardly ever there
 COARSE = 0.01  # of the 98th percentile: steps that would fill every other bin of the histogram
 DENSE_SHARE, DENSE_SPREAD, DENSE_LIMITS = 0.16, 1.07, 0.6
+OVER, MOST_OVER = 10 ** (1 / 20), 1.3  # beyond full scale; the score that this alone can reach
 BINS, CEILING_BIN = 20, 16  # the 98th percentile of the absolute values is the upper edge of bin 15
 
 
@@ -52,13 +58,16 @@ class ClippingParams(Params):
     )
     min_squareness: float = Field(default=1.2, ge=1, le=15, description="ratio; 1 is a parabola's round top")
     min_runs: int = Field(default=8, ge=1, le=10000, description="number of runs at the extreme a second")
+    min_over: float = Field(
+        default=0.004, gt=0, le=1, description="ratio of samples more than 1 dB beyond full scale"
+    )
     min_dbfs: float = Field(
         default=-26.0, ge=-60, le=0, description="dBFS of the ceiling; lower ones are not judged"
     )
-    min_windows: int = Field(
-        default=3, ge=1, le=20, description="number of windows (1 s long, every 0.5 s) in a row"
+    min_evidence: float = Field(
+        default=1.2, ge=0.1, le=20, description="ratio above 0.7, added up over the seconds that look clipped"
     )
-    bridge_seconds: float = Field(default=2.5, ge=0, le=60, description="seconds without, within one defect")
+    bridge_seconds: float = Field(default=5.0, ge=0, le=60, description="seconds without, within one defect")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +80,7 @@ class Tops:
     runs: float = 0.0
     share: float = 0.0  # of the samples above four fifths of the 98th percentile
     spread: float = 0.0  # the 99.9th percentile against the 98th
+    over: float = 0.0  # of the samples beyond `OVER`
 
 
 def smallest_step(x: npt.NDArray[np.float32]) -> float:
@@ -110,6 +120,7 @@ def tops(x: npt.NDArray[np.float32]) -> Tops:
     parted = np.partition(every, (place, rare))
     high, highest = float(parted[place]), float(parted[rare])
     runs, top = exact_runs(x)
+    over = float((every > OVER).mean()) if highest > OVER else 0.0
     if high <= 0.0:
         return Tops(top, runs=runs)
     level = 0.8 * high
@@ -120,7 +131,7 @@ def tops(x: npt.NDArray[np.float32]) -> Tops:
     if float((every < 0.4 * high).mean()) < LEAST_LOW_SHARE:
         return Tops(top or high)
     if len(entries) < LEAST_TOPS or smallest_step(x) > COARSE * high:
-        return Tops(top or high, runs=runs)
+        return Tops(top or high, runs=runs, over=over)
     slope = float((size[entries + 1] - size[entries]).mean())
     height = 1.5 * float(within.mean() - level)  # a parabola is two thirds of its height on average
     squareness = slope * (len(within) / len(entries)) / (4.0 * height)
@@ -132,7 +143,42 @@ def tops(x: npt.NDArray[np.float32]) -> Tops:
     fullest = 13 + int(counts[13:19].argmax())
     emptiest = int(counts[8:fullest].min())
     ceiling = top if runs else (fullest + 0.5) * high / CEILING_BIN
-    return Tops(ceiling, float(counts[fullest]) / max(1, emptiest), squareness, runs, share, highest / high)
+    pile = float(counts[fullest]) / max(1, emptiest)
+    return Tops(ceiling, pile, squareness, runs, share, highest / high, over)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What is remembered of a block: every so many of its absolute samples."""
+
+    at_ns: int
+    end_ns: int
+    size: Samples
+    peak: float
+
+    def piles_up(self, row: int, ceiling: float) -> bool:
+        """Whether a channel has more samples at the ceiling than somewhat below it."""
+        if self.peak < 0.85 * ceiling:
+            return False
+        size = self.size[row]
+        above = int((size > 0.85 * ceiling).sum())
+        return 2 * above > int((size > 0.65 * ceiling).sum())
+
+
+    def touches(self, row: int, ceiling: float) -> bool:
+        """Whether a channel reaches a ceiling that is known."""
+        return self.peak > 0.9 * ceiling and int((self.size[row] > 0.9 * ceiling).sum()) >= LEAST_TOUCHES
+
+
+@dataclass(slots=True)
+class _Suspicion:
+    """Windows that look clipped, added up until they are enough."""
+
+    evidence: float = 0.0
+    windows: int = 0
+    best: float = 0.0
+    ceiling: float = 1.0
+    row: int = 0
 
 
 class Clipping(Detector[ClippingParams]):
@@ -155,56 +201,76 @@ class Clipping(Detector[ClippingParams]):
             severity=Severity.ERROR,
         )
         self._floor = 10 ** (params.min_dbfs / 20)
-        self._kept: deque[tuple[int, int, Samples, float]] = deque(maxlen=KEPT_BLOCKS)
-        self._blocks = self._in_a_row = 0
-        self._begun_ns = self._seen_ns = self._end_ns = 0
+        self._window: list[Samples] = []
+        self._kept: deque[_Kept] = deque(maxlen=KEPT_BLOCKS)
+        self._suspicion = _Suspicion()
+        self._end_ns = self._seen_ns = self._ended_ns = 0
 
     def sound(self, view: SoundView) -> Iterator[Finding]:
         x = view[SAMPLES]
-        if not view.follows or (self._kept and self._kept[-1][2].shape[0] != x.shape[0]):
+        if not view.follows or (self._window and self._window[-1].shape[0] != x.shape[0]):
             yield from self._restart()
         self._end_ns = view.end_ns
-        self._kept.append((view.at_ns, view.end_ns, x, float(view[LEVELS].peak.max())))
-        self._blocks += 1
-        if self._blocks >= WINDOW_BLOCKS and self._blocks % HOP_BLOCKS == 0:
+        self._window.append(x)
+        self._kept.append(_Kept(view.at_ns, view.end_ns, np.abs(x[:, ::THIN]), float(view[LEVELS].peak.max())))
+        if len(self._window) == WINDOW_BLOCKS:
             yield from self._judge(view.channels)
+            self._window.clear()
 
     def _restart(self) -> Iterator[Finding]:
+        self._window.clear()
         self._kept.clear()
-        self._blocks = self._in_a_row = 0
+        self._suspicion = _Suspicion()
         yield from self._hold.reset(self._end_ns)
 
     def _judge(self, names: tuple[str, ...]) -> Iterator[Finding]:
-        window = list(self._kept)[-WINDOW_BLOCKS:]
-        start_ns, end_ns = window[0][0], window[-1][1]
         worst, score, row = Tops(), 0.0, 0
-        if max(peak for *_, peak in window) >= self._floor:
-            joined = np.concatenate([x for _, _, x, _ in window], axis=1)
+        blocks = list(self._kept)[-WINDOW_BLOCKS:]
+        if max(block.peak for block in blocks) >= self._floor:
+            joined = np.concatenate(self._window, axis=1)
             for channel in range(joined.shape[0]):
                 found = tops(joined[channel])
                 points = self._score(found)
                 if points > score:
                     worst, score, row = found, points, channel
-        if self._blocks % (2 * HOP_BLOCKS) == 0:
-            for name, value, unit in (
-                ("flat_top_pile", worst.pile, "ratio"),
-                ("flat_top_squareness", worst.squareness, "ratio"),
-                ("flat_top_runs", worst.runs, "count"),
-            ):
-                yield Measurement(name, value, unit, end_ns, self.track)
-        if score >= 1.0:
-            self._in_a_row += 1
-            first, last = self._span(row, worst.ceiling)
-            if self._in_a_row == 1:
-                self._begun_ns = max(first, self._seen_ns)
-            self._seen_ns = last
-            if self._in_a_row >= self.params.min_windows or self._hold.is_open:
-                detail = f"channel {names[row]}, ceiling {20 * np.log10(worst.ceiling):.1f} dBFS"
-                yield from self._hold.update(self._begun_ns, True, score, end_ns=end_ns, detail=detail)
+        for name, value, unit in (
+            ("flat_top_pile", worst.pile, "ratio"),
+            ("flat_top_squareness", worst.squareness, "ratio"),
+            ("flat_top_runs", worst.runs, "count"),
+        ):
+            yield Measurement(name, value, unit, self._end_ns, self.track)
+        known = self._suspicion
+        if score >= SUSPECT:
+            known.windows += 1
+            known.evidence += min(score, MOST_SCORE) - SUSPECT
+            if score > known.best:
+                known.best, known.ceiling, known.row = score, worst.ceiling, row
+        elif not self._hold.is_open:
+            known.evidence -= FORGET
+            if known.evidence <= 0.0:
+                known = self._suspicion = _Suspicion()
+        if not self._hold.is_open:
+            if known.windows >= 2 and known.evidence >= self.params.min_evidence:
+                begin, last = self._span(known)
+                self._seen_ns = last
+                detail = f"channel {names[known.row]}, ceiling {20 * np.log10(known.ceiling):.1f} dBFS"
+                yield from self._hold.update(
+                    max(begin, self._ended_ns), True, known.best, end_ns=self._end_ns, detail=detail
+                )
+            return
+        hits = [b for b in blocks if b.piles_up(known.row, known.ceiling)]
+        if score >= SUSPECT or len(hits) >= LEAST_HITS:
+            self._seen_ns = hits[-1].end_ns if hits else self._end_ns
+            yield from self._hold.update(self._end_ns, True, score)
         else:
-            self._in_a_row = 0
-            gone = max(self._seen_ns, self._hold.since_ns or 0) if self._hold.is_open else start_ns
-            yield from self._hold.update(gone, False, score, end_ns=end_ns)
+            yield from self._hold.update(self._seen_ns, False, score, end_ns=self._end_ns)
+            if not self._hold.is_open:
+                self._ended_ns = self._seen_ns
+                self._suspicion = _Suspicion()
+
+    def finish(self, at_ns: int) -> Iterator[Finding]:
+        if self._hold.is_open and at_ns - self._seen_ns > SECOND:
+            yield from self._hold.reset(at_ns)  # it had ended, and only a return within the bridge was awaited
 
     def _score(self, found: Tops) -> float:
         """1 where the limits are reached: by the runs, or by pile and squareness together."""
@@ -215,21 +281,20 @@ class Clipping(Detector[ClippingParams]):
         if found.spread >= DENSE_SPREAD:
             # Dense sound, smeared: nothing natural spends so much time up there, and a tone does not spread.
             score = max(score, min(pile / DENSE_LIMITS, squareness / DENSE_LIMITS, found.share / DENSE_SHARE))
-        return score
+        return max(score, min(MOST_OVER, found.over / self.params.min_over))
 
-    def _span(self, row: int, ceiling: float) -> tuple[int, int]:
-        """(begin, end) in media ns of the kept blocks that have more samples at the ceiling than below it."""
-        hit = []
-        for at_ns, end_ns, x, peak in self._kept:
-            if peak < 0.85 * ceiling:
-                continue
-            size = np.abs(x[row])
-            above = int((size > 0.85 * ceiling).sum())
-            if above > int((size > 0.65 * ceiling).sum()) - above:
-                hit.append((at_ns, end_ns))
-        if not hit:
-            return self._kept[-WINDOW_BLOCKS][0], self._kept[-1][1]
-        return hit[0][0], hit[-1][1]
+    def _span(self, known: _Suspicion) -> tuple[int, int]:
+        """(begin, end) in media ns of the kept blocks at the ceiling that follow one another within `REACH_NS`."""
+        begin = last = None
+        for block in reversed(self._kept):
+            if begin is not None and begin - block.end_ns > REACH_NS:
+                break
+            if block.touches(known.row, known.ceiling):
+                begin = block.at_ns
+                last = block.end_ns if last is None else last
+        if begin is None or last is None:
+            return self._kept[-WINDOW_BLOCKS].at_ns, self._end_ns
+        return begin, last
 
 
 DETECTOR = Clipping

@@ -13,6 +13,7 @@ Source    ETSI TR 101 290 (PTS errors, PCR discontinuity 100 ms); ISO/IEC 13818-
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from pydantic import Field
 
@@ -39,6 +40,15 @@ class TimestampDriftParams(Params):
     )
 
 
+@dataclass(slots=True)
+class _Count:
+    """Samples of one track since its timestamps were last taken as right."""
+
+    anchor_ns: int
+    counted_ns: int = 0
+    second: int = -1
+
+
 class TimestampDrift(Detector[TimestampDriftParams]):
     """See the module's docstring."""
 
@@ -56,13 +66,11 @@ class TimestampDrift(Detector[TimestampDriftParams]):
             threshold=params.max_drift_ms,
             quiet_ns=round(params.quiet_seconds * 1e9),
         )
-        self._anchor_ns: int | None = None
-        self._counted_ns = 0
-        self._second = -1
+        self._counts: dict[str, _Count] = {}
 
     def broke(self, event: Break) -> Iterator[Finding]:
         """A step in one track's clock."""
-        self._anchor_ns = None
+        self._counts.pop(event.track or "", None)
         if event.kind == "signalled":
             return
         step_ms = abs(event.delta_ns) / MS
@@ -83,19 +91,20 @@ class TimestampDrift(Detector[TimestampDriftParams]):
 
     def sound(self, view: SoundView) -> Iterator[Finding]:
         """Hold the sound's timestamps against its number of samples."""
-        if self._anchor_ns is None or not view.follows:
-            self._anchor_ns, self._counted_ns = view.at_ns, 0
-        error_ns = view.at_ns - self._anchor_ns - self._counted_ns
-        self._counted_ns += view.end_ns - view.at_ns
+        count = self._counts.get(view.track)
+        if count is None or not view.follows:
+            count = self._counts[view.track] = _Count(view.at_ns)
+        error_ns = view.at_ns - count.anchor_ns - count.counted_ns
+        count.counted_ns += view.end_ns - view.at_ns
         second = view.at_ns // 1_000_000_000
-        if second != self._second:
-            self._second = second
-            yield Measurement("audio_clock_error_ms", error_ns / MS, "ms", view.at_ns, self.track)
+        if second != count.second:
+            count.second = second
+            yield Measurement("audio_clock_error_ms", error_ns / MS, "ms", view.at_ns, view.track)
         if abs(error_ns) >= self.params.max_drift_ms * MS:
-            self._anchor_ns, self._counted_ns = view.end_ns, 0
-            words = f"timestamps and samples parted by {error_ns / MS:+.0f} ms"
+            del self._counts[view.track]
+            words = f"{view.track}: timestamps and samples parted by {error_ns / MS:+.0f} ms"
             yield from self._episode.moment(
-                view.at_ns, view.end_ns, abs(error_ns) / MS, Severity.WARNING, track=None, detail=words
+                view.at_ns, view.end_ns, abs(error_ns) / MS, Severity.WARNING, track=view.track, detail=words
             )
 
     def tick(self, tick: Tick) -> Iterator[Finding]:

@@ -34,7 +34,11 @@ class DecodeError(Detector[DecodeErrorParams]):
 
     id = "decode_error"
     scope = Scope.TRACK
-    suppressed_by = ("source_undecodable",)
+    suppressed_by = (
+        "source_unreachable",
+        "source_stalled",
+        "source_undecodable",
+    )  # what is cut off is damaged
     Params = DecodeErrorParams
 
     def __init__(self, params: DecodeErrorParams, track: str | None) -> None:

@@ -152,6 +152,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(code)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(length))
+        if self.close_connection:  # as the client asked; it relies on being told
+            self.send_header("Connection", "close")
         for name, value in (extra or {}).items():
             self.send_header(name, value)
         self.end_headers()
@@ -160,8 +162,9 @@ class _Handler(BaseHTTPRequestHandler):
         wanted = self.headers.get("Range", "")
         if code == 200 and wanted.startswith("bytes=") and self.origin.ranges:
             first, _, last = wanted[6:].partition("-")
-            part = body[int(first) : int(last) + 1]
-            self.head(206, len(part), kind, {"Content-Range": f"bytes {first}-{last}/{len(body)}"})
+            end = int(last) if last else len(body) - 1
+            part = body[int(first) : end + 1]
+            self.head(206, len(part), kind, {"Content-Range": f"bytes {first}-{end}/{len(body)}"})
             self.wfile.write(part)
             return
         self.head(code, len(body), kind)

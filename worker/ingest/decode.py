@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
 import av
@@ -18,6 +19,8 @@ from worker.ingest.timeline import NS, Timeline
 
 PICTURE_TOLERANCE_NS = 200_000_000
 SOUND_TOLERANCE_NS = 60_000_000
+PICTURE_STEADY_NS = 900_000_000
+SOUND_STEADY_NS = 300_000_000
 MOST_FPS = 240  # a higher declared rate is a time base, not a rate
 BLOCK_HZ = 10  # blocks of sound a second
 # Errors by which libav says "this packet is damaged"; which one it picks is not consistent (AAC may even
@@ -36,8 +39,11 @@ class TrackDecoder:
         self.language: str | None = None
         self._timeline = timeline
         video = kind == "video"
-        self._clock = timeline.clock(track, PICTURE_TOLERANCE_NS if video else SOUND_TOLERANCE_NS)
+        tolerance = PICTURE_TOLERANCE_NS if video else SOUND_TOLERANCE_NS
+        steady = PICTURE_STEADY_NS if video else SOUND_STEADY_NS
+        self._clock = timeline.clock(track, tolerance, steady_needed_ns=steady)
         self._context: Any = None
+        self._base: Fraction | None = None  # of the time stamps of packets, and so of frames
         self._signature: tuple[Any, ...] = ()
         self._format: Format | None = None
         self._waiting_for_key = joined_live and video
@@ -89,12 +95,21 @@ class TrackDecoder:
         """The events that one packet gives rise to; damage is an event, never an exception."""
         try:
             frames = self._context.decode(packet)
+            self._base = packet.time_base
         except DAMAGED as error:
             if not self._waiting_for_key:
-                yield Damage(self.end_ns, self.track, 1, _words(error))
+                yield Damage(self._due_ns(packet), self.track, 1, _words(error))
             return
         for frame in frames:
             yield from self._frame(frame)
+
+    def _due_ns(self, packet: Any) -> int:
+        """Media time of a packet that gave nothing, as far as it is known."""
+        if packet.pts is None or packet.time_base is None:
+            return max(self.end_ns, 0)
+        base = packet.time_base
+        at = self._timeline.estimate(self._clock, packet.pts * base.numerator * NS // base.denominator)
+        return max(at, self.end_ns, 0)
 
     def flush(self) -> Iterator[Event]:
         """Hand out what the decoder still holds; it can be used again afterwards."""
@@ -119,10 +134,10 @@ class TrackDecoder:
             yield Damage(self.end_ns, self.track, 1, _words(error))
 
     def _raw_ns(self, frame: Any) -> int | None:
-        if frame.pts is None or frame.time_base is None:
+        pts = frame.pts
+        if pts is None or self._base is None:
             return None
-        base = frame.time_base
-        return int(frame.pts * base.numerator * NS // base.denominator)
+        return int(pts * self._base.numerator * NS // self._base.denominator)
 
     def _picture(self, frame: av.VideoFrame) -> Iterator[Event]:
         if self._waiting_for_key:
@@ -131,8 +146,8 @@ class TrackDecoder:
             self._waiting_for_key = False
         luma, chroma, depth, full = picture(frame)
         duration = self._frame_ns
-        if frame.duration and frame.time_base is not None and not self._fps:
-            duration = max(1, int(frame.duration * frame.time_base * NS))
+        if not self._fps and frame.duration and self._base is not None:
+            duration = max(1, int(frame.duration * self._base * NS))
         raw = self._raw_ns(frame)
         if raw is None:
             raw = self._follow()
@@ -239,8 +254,9 @@ class Cadence:
         if len(self._times) <= self.STEPS:
             return False
         steps = np.diff(self._times)
-        mean = float(steps.mean())
-        if float(np.abs(steps - mean).max()) <= max(0.02 * mean, 1.1e6):  # containers may round to 1 ms
+        near = steps[np.abs(steps - np.median(steps)) <= max(0.02 * float(np.median(steps)), 1.1e6)]
+        if len(near) >= self.STEPS - 2:  # containers may round to 1 ms, and begin with a longer step
+            mean = float(near.mean())
             self.fps = min(self.USUAL, key=lambda usual: abs(usual - NS / mean))
             if abs(self.fps - NS / mean) > 0.004 * self.fps:
                 self.fps = NS / mean

@@ -240,6 +240,8 @@ def _translate(error: Exception, named: str, *, network: bool, opened: bool = Fa
         return SourceUnreachable(f"{named}: the server answers {words}.", cause="http")
     if isinstance(error, ConnectionError):
         return SourceUnreachable(f"{named}: {words}.", cause="refused")
+    if isinstance(error, EOFError):
+        return SourceUndecodable(f"{named} ends before any picture or sound was found in it.", cause="ended")
     if isinstance(error, av.error.InvalidDataError):
         return SourceUndecodable(
             f"{named} is not media that libav can read ({words}): text, damaged, or cut off before its index.",

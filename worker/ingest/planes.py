@@ -29,14 +29,16 @@ def picture(frame: av.VideoFrame) -> tuple[Plane, tuple[Plane, Plane] | None, in
         name = "yuv420p"
     full = frame.color_range == _FULL_RANGE or name.startswith("yuvj")
     if name == "nv12":
-        pairs = _view(frame.planes[1], 1, columns=frame.planes[1].width * 2)
-        return _view(frame.planes[0], 1), (pairs[:, ::2], pairs[:, 1::2]), 8, full
+        planes = frame.planes
+        pairs = _view(planes[1], 1, columns=planes[1].width * 2)
+        return _view(planes[0], 1), (pairs[:, ::2], pairs[:, 1::2]), 8, full
     bits = _PLANAR.get(name) or _GREY[name]
     size = 1 if bits == 8 else 2
-    luma = _view(frame.planes[0], size)
+    planes = frame.planes  # made anew at each look
+    luma = _view(planes[0], size)
     if name in _GREY:
         return luma, None, bits, full
-    return luma, (_view(frame.planes[1], size), _view(frame.planes[2], size)), bits, full
+    return luma, (_view(planes[1], size), _view(planes[2], size)), bits, full
 
 
 def _view(plane: Any, size: int, columns: int = 0) -> Plane:

@@ -8,8 +8,8 @@ from typing import Any
 
 from contracts.clock import Clock
 from contracts.errors import ConfigError
-from contracts.urls import redact
-from detectors.events import Event, Fetch
+from contracts.urls import is_url, redact
+from detectors.events import Event, Fetch, Source
 from worker.ingest.hls.client import HlsClient
 from worker.ingest.hls.items import Checkpoint, Segment
 from worker.ingest.options import IngestOptions
@@ -17,7 +17,8 @@ from worker.ingest.reading import About
 from worker.ingest.segments import SegmentDecoder
 from worker.ingest.timeline import Timeline
 
-GIVE_UP_FACTOR = 3.0  # a recording that stays away for so many read time-outs will not come
+GIVE_UP_FACTOR = 1.5  # a recording that stays away for so many read time-outs will not come
+LOCAL_PATIENCE_S = 0.5  # a file is there or it is not
 
 
 class PlaylistReading:
@@ -41,12 +42,13 @@ class PlaylistReading:
         self.about = About(container="hls")
         self._url, self._live, self._clock = url, live, clock
         self._timeline = Timeline()
+        if not is_url(url):
+            options = replace(options, read_timeout_s=LOCAL_PATIENCE_S, retries=0)
         checkpoint = None
         if resume:
             checkpoint = Checkpoint.from_dict(resume["renditions"])
-            fit = resume.get("fit")
-            self._timeline.resume(int(resume["position_ns"]), (int(fit[0]), int(fit[1])) if fit else None)
-        self._settled: dict[str, Any] = dict(resume or {})
+            offset = resume.get("offset_ns")
+            self._timeline.resume(int(resume["position_ns"]), None if offset is None else int(offset))
         self._lag_s = 0.0
         self._decoder = SegmentDecoder(self._timeline, self.about)
         self._client = HlsClient(
@@ -59,10 +61,15 @@ class PlaylistReading:
             resume=checkpoint,
             give_up_s=None if live else GIVE_UP_FACTOR * options.read_timeout_s,
         )
+        self._late_ns: dict[str, int] = {}  # how far a blind rendition was behind the input's farthest
+        self._behind = dict(resume) if resume else self._here()
 
     def checkpoint(self) -> dict[str, Any]:
-        """Where another process goes on: the segments all of whose events were handed over, and the time after them."""
-        return self._settled
+        """Where another process goes on: behind the last segment that was decoded to its end.
+
+        One that was begun comes again, at the same media time.
+        """
+        return self._behind
 
     @property
     def lag_s(self) -> float:
@@ -73,11 +80,11 @@ class PlaylistReading:
         """Leave out pictures that no other picture needs, from the next segment on."""
         self._decoder.skip_non_reference = skip
 
-    def _settle(self) -> None:
-        self._settled = {
+    def _here(self) -> dict[str, Any]:
+        return {
             "renditions": self._client.checkpoint().to_dict(),
             "position_ns": self._timeline.reached_ns,
-            "fit": self._timeline.fit,
+            "offset_ns": self._timeline.offset_ns,
         }
 
     def close(self) -> None:
@@ -98,12 +105,13 @@ class PlaylistReading:
                         )
                     yield from self._decoder.decode(item)
                     self._lag_s = self._clock.monotonic() - item.fetched_s
+                    self._behind = self._here()
                 elif isinstance(item, Fetch):
                     yield from self._fetched(item)
+                    if item.given_up:
+                        self._behind = self._here()
                 else:
-                    yield replace(item, track=self._track_of(item.track))
-                if item is not None:
-                    self._settle()
+                    yield self._seen(item)
         yield from self._decoder.flush()
 
     def _fetched(self, event: Fetch) -> Iterator[Event]:
@@ -113,6 +121,16 @@ class PlaylistReading:
             yield replace(event, track=track, at_ns=self._decoder.lost(rendition, event))
             return
         yield replace(event, track=track)
+
+    def _seen(self, event: Source) -> Source:
+        """A rendition that is blind alone is so from where its own media ends, not the input's."""
+        rendition = event.track
+        if rendition is None:
+            return event
+        if rendition not in self._late_ns:
+            self._late_ns[rendition] = event.at_ns - (self._decoder.end_ns(rendition) or event.at_ns)
+        late = self._late_ns[rendition] if event.blind else self._late_ns.pop(rendition)
+        return replace(event, track=self._track_of(rendition), at_ns=event.at_ns - late)
 
     def _track_of(self, rendition: str | None) -> str | None:
         """The track a rendition's faults are told on: its first; None when it is the input as a whole."""

@@ -19,9 +19,10 @@ from detectors.frame import Block, Frame
 from worker.ingest.decode import DAMAGED, TrackDecoder, language_of, tracks_of
 from worker.ingest.hls.items import Segment
 from worker.ingest.reading import About
-from worker.ingest.timeline import NS, Timeline
+from worker.ingest.timeline import JUMP_AHEAD_NS, NS, Timeline
 
 UNDECODABLE_AFTER = 2  # segments in a row without a picture or sample
+LATE_NS = 500_000_000  # playlists round durations; where segments were lost, nothing is known
 _OPTIONS = {
     "correct_ts_overflow": "0",
     "fpsprobesize": "0",
@@ -56,6 +57,11 @@ class SegmentDecoder:
         known = self._renditions.get(rendition)
         return [d.track for d in known.decoders.values()] if known else []
 
+    def end_ns(self, rendition: str) -> int | None:
+        """Media time up to which `rendition` has been decoded; None before its first sample."""
+        known = self._renditions.get(rendition)
+        return max((d.end_ns for d in known.decoders.values()), default=None) if known else None
+
     def decode(self, segment: Segment) -> Iterator[Event]:
         """Everything in one segment."""
         state = self._renditions.setdefault(segment.rendition, _Rendition())
@@ -64,6 +70,10 @@ class SegmentDecoder:
         before = (
             max(state.delivered_ns, *(d.end_ns for d in state.decoders.values()), 0) if state.decoders else 0
         )
+        follows = state.sequence is not None and segment.sequence == state.sequence + 1
+        for decoder in state.decoders.values():
+            late = LATE_NS if follows else JUMP_AHEAD_NS
+            self._timeline.limit(decoder.track, before + segment.duration_ns + late)
         first: int | None = None
         got = 0
         for event in self._demux(segment, state):
@@ -147,14 +157,19 @@ class SegmentDecoder:
         ]
         if starts:
             self._timeline.start(int(min(starts)))
+        packets = 0
         try:
             for packet in container.demux(streams):
                 decoder = by_index.get(packet.stream_index)
                 if decoder is not None and packet.size:
+                    packets += 1
                     yield from decoder.decode(packet)
                     yield from self._timeline.ticks()
         except DAMAGED as error:
             yield from self._unreadable(segment, state, error)
+            return
+        if not packets and segment.data and not _is_mp4(segment.data):
+            yield from self._unreadable(segment, state, ValueError("it is not media"))
 
     def _unreadable(self, segment: Segment, state: _Rendition, error: BaseException) -> Iterator[Event]:
         words = f"segment {segment.sequence} cannot be read: {getattr(error, 'strerror', None) or error}"
@@ -183,3 +198,8 @@ class SegmentDecoder:
                     self._about.tracks[decoder.track] = decoder.described
         if self._about.started_at is None and segment.program_date_time is not None and first_ns is not None:
             self._about.started_at = segment.program_date_time - timedelta(microseconds=first_ns // 1000)
+
+
+def _is_mp4(data: bytes) -> bool:
+    """Whether it begins as a media segment does (ISO/IEC 14496-12); one without samples is still one."""
+    return data[4:8] in (b"styp", b"moof", b"sidx", b"emsg", b"prft", b"ftyp", b"mdat", b"free", b"uuid")

@@ -19,6 +19,7 @@ JUMP_BACK_NS = 500_000_000  # farther back than this is another clock, not a rep
 AWAY_NS = 120 * NS  # media that nobody read between two readings may be this long
 ALIGN_NS = 1_500_000_000  # an offset "fits" when it lands this close to where the track stood
 TICK_NS = 100_000_000
+EVEN_NS = 10_000_000  # time stamps are rounded to a millisecond or so
 EPOCHS_REMEMBERED = 8
 
 
@@ -34,8 +35,11 @@ class TrackClock:
     at_ns: int | None = None  # timeline: where the last sample began
     longest_ns: int = 0  # the longest ordinary step lately (a slide show's steps are long)
     step_ns: int = 0  # the last step, ordinary or not
+    steady_ns: int = 0  # for how long steps have been even
+    steady_needed_ns: int = 0  # only a clock that was even for so long can have a gap
     floor_ns: int | None = None  # where the track stood when its clock was replaced, until it is past that
     delivered_ns: int | None = None  # all media before this has been handed over, samples or not
+    limit_ns: int | None = None  # by its playlist, no sample that comes now is later than this
 
 
 @dataclass(slots=True)
@@ -46,6 +50,20 @@ class Placed:
     keep: bool
     joins: bool  # it goes on directly from the sample before it
     breaks: list[Break] = field(default_factory=list)
+
+
+def _steps_over(clock: TrackClock, step_ns: int, delta_ns: int, duration_ns: int) -> bool:
+    """Whether the step to the next sample leaves a gap; learns the clock's cadence by the way."""
+    steady = clock.steady_ns >= clock.steady_needed_ns
+    even = 2 * step_ns <= 3 * duration_ns + EVEN_NS and 3 * step_ns >= duration_ns - EVEN_NS
+    clock.steady_ns = clock.steady_ns + step_ns if even else 0
+    gap = steady and delta_ns > max(clock.tolerance_ns, 3 * clock.longest_ns)
+    if gap:
+        clock.longest_ns = max(min(step_ns, clock.step_ns), clock.longest_ns)  # two in a row are a cadence
+    else:
+        clock.longest_ns = max(step_ns, clock.longest_ns * 31 // 32)
+    clock.step_ns = step_ns
+    return gap
 
 
 class Timeline:
@@ -59,40 +77,36 @@ class Timeline:
         self._origin_ns: int | None = None
         self._last_tick_ns = 0
         self._resumed_ns: int | None = None
-        self._resumed_fit: tuple[int, int] | None = None  # (source time, timeline) of an earlier reading
+        self._resumed_offset_ns: int | None = None
         self._rebase: dict[str, int] = {}  # track -> epoch whose offset it takes with its next sample
         self._anchors: dict[int, int] = {}  # epoch -> offset
         self._epochs = 0
         self._turn: int | None = None  # how often the clock has wrapped so far
 
-    def clock(self, track: str, tolerance_ns: int) -> TrackClock:
-        """The clock of `track`, made when it is new."""
-        return self._clocks.setdefault(track, TrackClock(track, tolerance_ns))
+    def clock(self, track: str, tolerance_ns: int, *, steady_needed_ns: int = 0) -> TrackClock:
+        """The clock of `track`, made when it is new.
+
+        A step that is longer than expected by more than `tolerance_ns` is a gap, once steps have been even for
+        `steady_needed_ns`: pictures of a screen recording or slide show come as they please.
+        """
+        made = TrackClock(track, tolerance_ns, steady_needed_ns=steady_needed_ns)
+        return self._clocks.setdefault(track, made)
 
     def start(self, raw_ns: int) -> None:
         """Declare which source time is 0; only the first call counts."""
         if self._origin_ns is None:
             self._origin_ns = raw_ns
 
-    def resume(self, position_ns: int, fit: tuple[int, int] | None = None) -> None:
-        """Go on at `position_ns` of an earlier reading: the first clock is fitted to it.
-
-        `fit` is that reading's (source time, timeline): where it agrees, media keeps its time to the nanosecond.
-        """
+    def resume(self, position_ns: int, offset_ns: int | None = None) -> None:
+        """Go on at `position_ns` of an earlier reading: its `offset_ns` is kept if it fits, else the clock is."""
         self._last_tick_ns = position_ns
-        self._resumed_ns, self._resumed_fit = position_ns, fit
+        self._resumed_ns = position_ns
+        self._resumed_offset_ns = offset_ns
 
     @property
-    def fit(self) -> tuple[int, int] | None:
-        """(source time, timeline) of the last sample of the farthest track, for `resume`; None before the first."""
-        placed = [c for c in self._clocks.values() if c.raw_ns is not None and c.offset_ns is not None]
-        if not placed:
-            return self._resumed_fit
-        best = max(placed, key=lambda c: c.end_ns or 0)
-        raw, offset = best.raw_ns, best.offset_ns
-        assert raw is not None
-        assert offset is not None
-        return (raw, raw + offset)
+    def offset_ns(self) -> int | None:
+        """What leads from source time to the timeline now; None before the first sample."""
+        return next((c.offset_ns for c in self._clocks.values() if c.offset_ns is not None), None)
 
     def rejoin(self) -> None:
         """The source was left and joined again: all clocks are new, and go on where the timeline stands."""
@@ -137,33 +151,53 @@ class Timeline:
         joins = clock.at_ns is not None
         if clock.end_ns is not None and clock.at_ns is not None:
             delta = at - clock.end_ns
-            if delta > JUMP_AHEAD_NS or at < clock.at_ns - JUMP_BACK_NS:
+            back = at < clock.at_ns - JUMP_BACK_NS
+            if back or self._strays(clock, at, delta):
                 at = self._jump(clock, raw_ns, delta, breaks)
                 delta = at - clock.end_ns
                 joins = False
-            step = at - clock.at_ns
-            if delta > max(clock.tolerance_ns, 3 * clock.longest_ns):
-                breaks.append(Break(max(clock.end_ns, 0), clock.track, "gap", delta))
-                joins = False
-                clock.longest_ns = max(
-                    min(step, clock.step_ns), clock.longest_ns
-                )  # two in a row are a cadence
-                clock.step_ns = step
-            elif at <= clock.at_ns:
+            if at <= clock.at_ns:
                 clock.raw_ns = raw_ns
                 breaks.append(Break(max(clock.end_ns, 0), clock.track, "overlap", delta))
                 return Placed(at, keep=False, joins=True, breaks=breaks)
-            elif joins:
-                clock.longest_ns = max(step, clock.longest_ns * 31 // 32)
-                clock.step_ns = step
+            if _steps_over(clock, at - clock.at_ns, delta, duration_ns):
+                breaks.append(Break(max(clock.end_ns, 0), clock.track, "gap", delta))
+                joins = False
         clock.raw_ns, clock.at_ns, clock.end_ns = raw_ns, at, at + duration_ns
         return Placed(at, keep=at + duration_ns > 0, joins=joins, breaks=breaks)
+
+    def estimate(self, clock: TrackClock, raw_ns: int) -> int:
+        """Where a sample with source time `raw_ns` lies if the clock goes on as it did, else where the clock stands."""
+        offset = clock.offset_ns
+        if offset is None and self._origin_ns is not None:
+            offset = -self._origin_ns
+        stands = clock.end_ns or 0
+        if offset is None or not stands <= raw_ns + offset <= stands + JUMP_AHEAD_NS:
+            return stands
+        return raw_ns + offset
+
+    def _strays(self, clock: TrackClock, at_ns: int, delta_ns: int) -> bool:
+        """Whether a step ahead leads to where no track and no delivery has come near: then the clock has jumped."""
+        known = [
+            max(c.end_ns or 0, c.delivered_ns or 0) for c in self._clocks.values() if c.end_ns is not None
+        ]
+        if max(known) >= at_ns - ALIGN_NS:
+            return False
+        if clock.limit_ns is not None:
+            return at_ns > clock.limit_ns
+        return delta_ns > (ALIGN_NS if len(known) > 1 else JUMP_AHEAD_NS)
 
     def delivered(self, track: str, at_ns: int) -> None:
         """All media of `track` before `at_ns` has been handed over, whether it held samples or not."""
         clock = self._clocks.get(track)
         if clock is not None:
             clock.delivered_ns = max(clock.delivered_ns or 0, at_ns)
+
+    def limit(self, track: str, at_ns: int | None) -> None:
+        """No sample of `track` that comes now is due after `at_ns`: a later one has another clock. None: unknown."""
+        clock = self._clocks.get(track)
+        if clock is not None:
+            clock.limit_ns = at_ns
 
     def ticks(self) -> list[Tick]:
         """The clock's ticks that have become due: see `Tick`."""
@@ -184,7 +218,8 @@ class Timeline:
             return raw_ns
         near = clock.raw_ns
         if near is None:
-            before = self._resumed_fit[0] if self._resumed_fit else raw_ns
+            kept = self._resumed_offset_ns
+            before = raw_ns if kept is None or self._resumed_ns is None else self._resumed_ns - kept
             near = next((c.raw_ns for c in self._clocks.values() if c.raw_ns is not None), before)
         unwrapped = raw_ns + round((near - raw_ns) / MPEG_WRAP_NS) * MPEG_WRAP_NS
         turn = unwrapped // MPEG_WRAP_NS
@@ -212,11 +247,9 @@ class Timeline:
         if others:
             clock.offset_ns = others[-1]
         elif self._resumed_ns is not None:
-            clock.offset_ns = self._resumed_ns - raw_ns
-            if self._resumed_fit is not None:
-                offset = self._resumed_fit[1] - self._resumed_fit[0]
-                if -JUMP_AHEAD_NS <= raw_ns + offset - self._resumed_ns <= AWAY_NS:
-                    clock.offset_ns = offset
+            kept = self._resumed_offset_ns
+            fits = kept is not None and -JUMP_AHEAD_NS <= raw_ns + kept - self._resumed_ns <= AWAY_NS
+            clock.offset_ns = kept if fits else self._resumed_ns - raw_ns
         else:
             self.start(raw_ns)
             assert self._origin_ns is not None
@@ -226,8 +259,9 @@ class Timeline:
         assert clock.end_ns is not None
         due = clock.end_ns
         for other in self._clocks.values():
-            if other is clock or other.offset_ns is None:
-                continue
+            if other is clock or other.offset_ns in (None, clock.offset_ns):
+                continue  # it has not jumped
+            assert other.offset_ns is not None
             if abs(raw_ns + other.offset_ns - due) <= ALIGN_NS:
                 clock.offset_ns = other.offset_ns
                 break

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from contracts.findings import DefectEdge, Edge, Finding, Measurement
 from contracts.report import Defect, MeasurementValue, PeakValue
+from worker.pipeline import FAULT_DEFECT
 
 MOST_DEFECTS = 10_000  # more are counted, not kept
 MOST_POINTS = 4_000  # of one curve; then every second one is let go
@@ -109,7 +110,7 @@ def describe(kept: Kept, end_ns: int, family: str, mode: str) -> Defect:
     return Defect(
         defect=edge.defect,
         detector=edge.detector,
-        family=family,
+        family="monitoring" if edge.defect == FAULT_DEFECT else family,
         track=edge.track,
         start_s=round(kept.start_ns / 1e9, 3),
         end_s=round(end / 1e9, 3),

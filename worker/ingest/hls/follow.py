@@ -283,8 +283,11 @@ class Follower:
                 continue
             delay = backoff_s(self.options, attempt, self.rng)
             attempt += 1
-            if attempt > self.options.retries or self.clock.monotonic() + delay > until_s:
+            if self.clock.monotonic() + delay > until_s:
                 return answer
+            refused = answer.status is not None and answer.status < 500
+            if attempt > self.options.retries and (refused or (yield from self._reload()) is not None):
+                return answer  # this one resource is at fault; an origin that is away may still have it
             yield from self._judge()
             self.wait(delay)
 

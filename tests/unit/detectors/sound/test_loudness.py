@@ -8,24 +8,45 @@ import pytest
 from contracts.findings import DefectEdge, Measurement, Severity
 from detectors.events import Break
 from detectors.sound.loudness import DETECTOR, Loudness, LoudnessParams
+from detectors.sound_features import k_weight
 from tests.injection import Fault, Level, Moment, Sound
 from tests.run import edges, findings, measured
 from tests.sounds import RATE_HZ, SECOND, TRACK, amplitude, blocks, join, music, noise, nothing, speech, tone
+
+
+def limited(samples: Sound, rate_hz: int = RATE_HZ, ceiling: float = 0.9) -> Sound:
+    """Kept within full scale by gain that moves before the peaks do, as an advertisement is: no top is cut."""
+    size = rate_hz // 400
+    cuts = np.arange(0, samples.shape[1], size)
+    peaks = np.maximum.reduceat(np.abs(samples).max(axis=0), cuts)
+    held = np.lib.stride_tricks.sliding_window_view(np.pad(peaks, 4, mode="edge"), 9).max(axis=1)
+    wanted = np.minimum(1.0, ceiling / np.maximum(held, 1e-6))
+    smooth = np.lib.stride_tricks.sliding_window_view(np.pad(wanted, 2, mode="edge"), 5).mean(axis=1)
+    return np.asarray(samples * np.interp(np.arange(samples.shape[1]), cuts + size / 2, smooth), np.float32)
+
+
+def heard_lufs(samples: Sound, rate_hz: int) -> float:
+    """The loudness of a whole stretch of stereo."""
+    weighted, _ = k_weight(samples, rate_hz, np.zeros((samples.shape[0], 4)))
+    return float(10 * np.log10(max(1e-12, float((weighted**2).mean(axis=1).sum()))) - 0.691)
 
 
 def _other_level(samples: Sound, moment: Moment) -> Sound:
     """The level after a wrong junction: an advertisement's, or far too low where the programme is loud itself."""
     more, least, less = {
         Level.JUST: (9.0, -14.0, 15.0),
-        Level.PLAIN: (14.0, -9.0, 28.0),
-        Level.GROSS: (18.0, -7.0, 32.0),
+        Level.PLAIN: (14.0, -10.0, 28.0),
+        Level.GROSS: (18.0, -8.0, 32.0),
     }[moment.level]
-    now = 20 * np.log10(max(1e-5, float(np.sqrt(np.mean(samples**2)))))
-    if now > -20.0:
+    now = heard_lufs(samples, moment.rate_hz)
+    if now > -17.0:
         return np.asarray(samples * amplitude(-less), np.float32)
-    gained = samples * amplitude(max(more, least - now))
-    # A soft limiter keeps it within full scale, as an advertisement's is.
-    return np.asarray(0.95 * np.tanh(gained / 0.95), np.float32)
+    out = samples
+    for gain in np.arange(max(more, least - now), 60.0, 3.0):  # until it is as dense as that
+        out = limited(samples * np.float32(amplitude(gain)), moment.rate_hz)
+        if heard_lufs(out, moment.rate_hz) >= least:
+            break
+    return out
 
 
 FAULT = Fault("loudness", (6.0, 12.0), sound=_other_level)

@@ -11,21 +11,20 @@ from tests.sounds import amplitude, blocks, join, music, speech, tone
 
 
 def _too_hot(samples: Sound, moment: Moment) -> Sound:
-    """A maximiser that lifts every 0.3 s to the same peak and beyond full scale, and cuts what exceeds it.
+    """Attacks that a slow compressor lets through: three a second pass full scale, round and for some 3 ms each.
 
-    Samples above full scale pass from one floating-point stage to the next; a lossy encoder that brings them back
-    below it leaves corners whose coded waveform overshoots by as much.
+    Samples above full scale pass from one floating-point stage to the next, lossy coding among them.
     """
-    drive, reach = {Level.JUST: (3.0, 1.8), Level.PLAIN: (16.0, 3.0), Level.GROSS: (22.0, 5.0)}[moment.level]
-    size = max(1, round(0.01 * moment.rate_hz))
-    cuts = np.arange(0, samples.shape[1], size)
-    peaks = np.maximum.reduceat(np.abs(samples).max(axis=0), cuts)
-    around = np.lib.stride_tricks.sliding_window_view(np.pad(peaks, 30, mode="edge"), 31).max(axis=1)
-    smooth = np.lib.stride_tricks.sliding_window_view(around, 31).mean(axis=1)
-    smooth = np.maximum(smooth, max(1e-4, 0.03 * float(peaks.max())))
-    gain = np.interp(np.arange(samples.shape[1]), cuts + size / 2, 1.0 / smooth)
-    top = amplitude(reach)
-    return np.asarray(np.clip(samples * gain * (top * amplitude(drive)), -top, top), np.float32)
+    top = amplitude({Level.JUST: 2.2, Level.PLAIN: 5.0, Level.GROSS: 8.0}[moment.level])
+    rate, gain = moment.rate_hz, np.ones(samples.shape[1])
+    size, reach = round(0.33 * rate), round(0.008 * rate)
+    peaks = np.abs(samples).max(axis=0)
+    for begin in range(0, samples.shape[1], size):
+        at = begin + int(peaks[begin : begin + size].argmax())
+        lift = top / max(0.003, float(peaks[at])) - 1.0
+        around = np.arange(max(0, at - reach), min(len(gain), at + reach))
+        gain[around] += max(0.0, lift) * np.exp(-0.5 * ((around - at) / (0.0015 * rate)) ** 2)
+    return np.asarray(samples * gain, np.float32)
 
 
 FAULT = Fault("true_peak", (4.0, 10.0), sound=_too_hot)

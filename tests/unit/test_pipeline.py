@@ -1,0 +1,415 @@
+"""The pipeline: who is shown what, what happens to a detector that breaks, and which defect explains which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from contracts.errors import UndeclaredFeature
+from contracts.findings import DefectEdge, Edge, Finding, Measurement, Peak, Severity
+from contracts.profile import Mode
+from detectors.catalogue import Seat
+from detectors.detector import Detector, Params, Scope
+from detectors.events import Break, Damage, Event, Fetch, Format, Source, Tick
+from detectors.frame import Block, Feature, Frame, PictureView, SoundView
+from worker.pipeline import FAULT_DEFECT, Pipeline
+
+SECOND = 1_000_000_000
+STEP = SECOND // 25
+MEAN: Feature[Frame, float] = Feature("mean", lambda f: float(f.luma.mean()))
+SECRET: Feature[Frame, float] = Feature("secret", lambda f: 0.0)
+
+
+class NoParams(Params):
+    """None."""
+
+
+class Spy(Detector[NoParams]):
+    """Notes what it is shown."""
+
+    id = "spy"
+    scope = Scope.TRACK
+    needs = (MEAN,)
+    Params = NoParams
+    all: ClassVar[list[Spy]] = []
+
+    def __init__(self, params: NoParams, track: str | None) -> None:
+        super().__init__(params, track)
+        self.shown: list[Any] = []
+        Spy.all.append(self)
+
+    def picture(self, view: PictureView) -> Iterable[Finding]:
+        self.shown.append(("picture", view.at_ns, view.follows))
+        return ()
+
+    def sound(self, view: SoundView) -> Iterable[Finding]:
+        self.shown.append(("sound", view.at_ns, view.follows))
+        return ()
+
+    def tick(self, tick: Tick) -> Iterable[Finding]:
+        self.shown.append(("tick", tick.at_ns))
+        return ()
+
+
+@pytest.fixture(autouse=True)
+def _no_spies() -> Iterator[None]:
+    Spy.all.clear()
+    yield
+    Spy.all.clear()
+
+
+def seat(detector: type[Detector[Any]], mode: Mode = Mode.CHECK) -> Seat:
+    return Seat(detector, detector.Params(), mode)
+
+
+def frame(index: int, track: str = "video:0", code: int = 90, **kwargs: Any) -> Frame:
+    return Frame(track, index * STEP, STEP, np.full((8, 8), code, np.uint8), **kwargs)
+
+
+def block(index: int, track: str = "audio:0", **kwargs: Any) -> Block:
+    return Block(
+        track,
+        index * SECOND // 10,
+        SECOND // 10,
+        np.zeros((2, 4800), np.float32),
+        48_000,
+        ("L", "R"),
+        **kwargs,
+    )
+
+
+def opened(defect: str, at_ns: int, track: str | None, edge: Edge = Edge.OPENED) -> DefectEdge:
+    return DefectEdge(edge, defect, defect, track, at_ns, at_ns, Severity.ERROR, Peak("p", 1.0, "ratio"), 1.0)
+
+
+def saying(
+    name: str, at: dict[int, list[tuple[Edge, int]]], causes: tuple[str, ...] = (), where: Scope = Scope.VIDEO
+) -> Seat:
+    """A detector that says edges at ticks: tick's second -> [(edge, dated at this second)]."""
+
+    class Says(Detector[NoParams]):
+        """Says what it was told."""
+
+        id = name
+        scope = where
+        suppressed_by = causes
+        Params = NoParams
+
+        def tick(self, tick: Tick) -> Iterable[Finding]:
+            for edge, when in at.get(tick.at_ns // SECOND, []):
+                yield opened(name, when * SECOND, self.track, edge)
+
+    return seat(Says)
+
+
+def run(seats: list[Seat], events: Iterable[Event]) -> list[DefectEdge]:
+    pipeline = Pipeline(seats)
+    found = [f for e in events for f in pipeline.push(e)]
+    return [f for f in found if isinstance(f, DefectEdge)]
+
+
+def ticks(last: int) -> list[Event]:
+    return [frame(0), *(Tick(i * SECOND) for i in range(1, last + 1))]
+
+
+# --- who is shown what ------------------------------------------------------------------------------------
+
+
+def test_each_track_has_its_own_instance_and_is_shown_its_own() -> None:
+    pipeline = Pipeline([seat(Spy)])
+    for event in (frame(0), frame(0, "video:1"), block(0), Tick(SECOND), frame(1)):
+        pipeline.push(event)
+    shown = {spy.track: [s[0] for s in spy.shown] for spy in Spy.all}
+    assert shown == {
+        "video:0": ["picture", "tick", "picture"],
+        "video:1": ["picture", "tick"],
+        "audio:0": ["sound", "tick"],
+    }
+
+
+def test_one_previous_frame_is_lent_and_taken_back() -> None:
+    first, second, third = frame(0), frame(1), frame(2)
+    pipeline = Pipeline([seat(Spy)])
+    for event in (first, second, third):
+        pipeline.push(event)
+    assert [s[2] for s in Spy.all[0].shown] == [False, True, True]
+    assert first.previous is second.previous is third.previous is None
+
+
+def test_what_does_not_join_has_no_past() -> None:
+    pipeline = Pipeline([seat(Spy)])
+    for event in (frame(0), frame(1), frame(50, joins=False), frame(51)):
+        pipeline.push(event)
+    assert [s[2] for s in Spy.all[0].shown] == [False, True, False, True]
+
+
+def test_a_slower_detector_is_shown_one_picture_a_slot() -> None:
+    class Slow(Spy):
+        """Five a second."""
+
+        id = "slow"
+        rate_hz = 5.0
+
+    pipeline = Pipeline([seat(Slow)])
+    for index in range(50):
+        pipeline.push(frame(index))
+    times = [s[1] / SECOND for s in Spy.all[0].shown]
+    assert times == pytest.approx([0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8])
+
+
+def test_a_feature_is_computed_once_a_frame_for_all() -> None:
+    computed: list[int] = []
+
+    def mean(f: Frame) -> float:
+        computed.append(f.at_ns)
+        return float(f.luma.mean())
+
+    feature: Feature[Frame, float] = Feature("counted", mean)
+
+    class Asks(Detector[NoParams]):
+        """Asks twice."""
+
+        id = "asks"
+        scope = Scope.VIDEO
+        needs = (feature,)
+        Params = NoParams
+
+        def picture(self, view: PictureView) -> Iterable[Finding]:
+            assert view[feature] == view[feature] == 90.0
+            return ()
+
+    class Too(Asks):
+        """The same again."""
+
+        id = "too"
+
+    pipeline = Pipeline([seat(Asks), seat(Too)])
+    pipeline.push(frame(0))
+    pipeline.push(frame(1))
+    assert computed == [0, STEP]
+    assert [c.fault for c in pipeline.coverage()] == [None, None]
+
+
+# --- a detector that breaks -------------------------------------------------------------------------------
+
+
+class Breaks(Detector[NoParams]):
+    """Opens a defect, then raises at its third picture."""
+
+    id = "breaks"
+    scope = Scope.VIDEO
+    Params = NoParams
+
+    def __init__(self, params: NoParams, track: str | None) -> None:
+        super().__init__(params, track)
+        self.seen = 0
+
+    def picture(self, view: PictureView) -> Iterable[Finding]:
+        self.seen += 1
+        if self.seen == 1:
+            yield opened(self.id, view.at_ns, self.track)
+        if self.seen == 3:
+            raise ValueError("three is too many")
+
+
+def test_a_broken_detector_is_set_aside_said_and_the_others_go_on() -> None:
+    pipeline = Pipeline([seat(Breaks), seat(Spy)])
+    found = [f for i in range(6) for f in pipeline.push(frame(i)) if isinstance(f, DefectEdge)]
+    assert [(f.edge.value, f.defect, f.at_ns) for f in found] == [
+        ("opened", "breaks", 0),
+        ("closed", "breaks", 2 * STEP),
+        ("opened", FAULT_DEFECT, 2 * STEP),
+    ]
+    assert found[2].channel == "breaks"
+    assert "three is too many" in str(found[2].detail)
+    assert len(Spy.all[0].shown) == 6
+    rows = {c.detector: c for c in pipeline.coverage()}
+    assert rows["breaks"].fault == "ValueError: three is too many"
+    assert rows["breaks"].watched_s < rows["spy"].watched_s == pytest.approx(0.24)
+    assert [e.defect for e in pipeline.open_defects] == [FAULT_DEFECT]
+
+
+def test_only_the_track_on_which_it_broke_is_lost() -> None:
+    pipeline = Pipeline([seat(Breaks)])
+    for index in range(3):
+        pipeline.push(frame(index))
+    assert [f.edge for f in pipeline.push(frame(3, "video:1")) if isinstance(f, DefectEdge)] == [Edge.OPENED]
+
+
+def test_a_broken_detector_of_the_input_closes_what_it_opened_on_a_track() -> None:
+    class OnTrack(Breaks):
+        """One for the whole input, that names tracks."""
+
+        id = "on_track"
+        scope = Scope.INPUT
+
+        def damage(self, event: Damage) -> Iterable[Finding]:
+            if event.units == 1:
+                yield opened(self.id, event.at_ns, event.track)
+            else:
+                raise ValueError("no more")
+
+    hurt = Damage(0, "video:0", 1, "x")
+    found = run([seat(OnTrack)], [hurt, replace(hurt, at_ns=5, units=2)])
+    assert [(f.edge.value, f.defect) for f in found] == [
+        ("opened", "on_track"),
+        ("closed", "on_track"),
+        ("opened", FAULT_DEFECT),
+    ]
+
+
+def test_reading_an_undeclared_feature_is_a_fault() -> None:
+    class Curious(Detector[NoParams]):
+        """Reads what it did not declare."""
+
+        id = "curious"
+        scope = Scope.VIDEO
+        Params = NoParams
+
+        def picture(self, view: PictureView) -> Iterable[Finding]:
+            _ = view[SECRET]
+            return ()
+
+    found = run([seat(Curious)], [frame(0)])
+    assert [f.defect for f in found] == [FAULT_DEFECT]
+    assert UndeclaredFeature.__name__ in str(found[0].detail)
+
+
+def test_a_fault_in_the_last_words_is_contained_too() -> None:
+    class Last(Spy):
+        """Breaks at the end."""
+
+        id = "last"
+
+        def finish(self, at_ns: int) -> Iterable[Finding]:
+            raise KeyError("end")
+
+    pipeline = Pipeline([seat(Last)])
+    pipeline.push(frame(0))
+    (fault,) = pipeline.finish(STEP)
+    assert isinstance(fault, DefectEdge)
+    assert fault.defect == FAULT_DEFECT
+
+
+# --- causes -----------------------------------------------------------------------------------------------
+
+OPEN, CLOSE = Edge.OPENED, Edge.CLOSED
+
+
+def test_a_consequence_that_opens_after_its_cause_is_marked() -> None:
+    cause = saying("cause", {2: [(OPEN, 2)]})
+    effect = saying("effect", {4: [(OPEN, 3)], 6: [(CLOSE, 5)]}, ("cause",))
+    found = run([cause, effect], ticks(7))
+    assert [(f.defect, f.edge, f.suppressed_by) for f in found] == [
+        ("cause", OPEN, None),
+        ("effect", OPEN, "cause"),
+        ("effect", CLOSE, "cause"),
+    ]
+
+
+def test_a_consequence_that_opens_before_its_cause_is_marked_when_that_is_known() -> None:
+    effect = saying("effect", {3: [(OPEN, 2)], 8: [(CLOSE, 7)]}, ("cause",))
+    cause = saying("cause", {5: [(OPEN, 2)]})
+    found = run([cause, effect], ticks(9))
+    assert [(f.defect, f.edge, f.suppressed_by) for f in found] == [
+        ("effect", OPEN, None),
+        ("cause", OPEN, None),
+        ("effect", Edge.UPDATED, "cause"),
+        ("effect", CLOSE, "cause"),
+    ]
+
+
+def test_what_began_long_before_is_not_explained() -> None:
+    effect = saying("effect", {3: [(OPEN, 1)]}, ("cause",))
+    cause = saying("cause", {5: [(OPEN, 4)]})
+    assert {f.suppressed_by for f in run([cause, effect], ticks(6))} == {None}
+
+
+def test_a_cause_that_has_closed_explains_what_began_in_it_and_nothing_later() -> None:
+    cause = saying("cause", {2: [(OPEN, 2)], 5: [(CLOSE, 5)]})
+    inside = saying("inside", {6: [(OPEN, 4)]}, ("cause",))
+    after = saying("after", {8: [(OPEN, 6)]}, ("cause",))
+    found = {f.defect: f.suppressed_by for f in run([cause, inside, after], ticks(9))}
+    assert found == {"cause": None, "inside": "cause", "after": None}
+
+
+def test_a_cause_on_another_track_explains_nothing_and_one_of_the_input_all() -> None:
+    class OnAudio(Detector[NoParams]):
+        """A cause on sound."""
+
+        id = "cause"
+        scope = Scope.AUDIO
+        Params = NoParams
+
+        def tick(self, tick: Tick) -> Iterable[Finding]:
+            if tick.at_ns == SECOND:
+                yield opened("cause", SECOND, self.track)
+
+    effect = saying("effect", {3: [(OPEN, 2)]}, ("cause",))
+    events: list[Event] = [block(0), *ticks(4)]
+    assert {f.defect: f.suppressed_by for f in run([seat(OnAudio), effect], events)}["effect"] is None
+    everywhere = saying("cause", {1: [(OPEN, 1)]}, where=Scope.INPUT)
+    assert {f.defect: f.suppressed_by for f in run([everywhere, effect], events)}["effect"] == "cause"
+
+
+# --- what was seen ----------------------------------------------------------------------------------------
+
+
+def test_watched_is_media_and_not_the_gaps_in_it() -> None:
+    pipeline = Pipeline([seat(Spy)])
+    for index in range(25):
+        pipeline.push(frame(index))
+    pipeline.push(Break(SECOND, "video:0", "gap", 3 * SECOND))
+    for index in range(100, 125):
+        pipeline.push(frame(index))
+    assert pipeline.watched_ns == 2 * SECOND
+
+
+def test_blind_is_told_by_the_source() -> None:
+    pipeline = Pipeline([seat(Spy)])
+    pipeline.push(frame(0))
+    for at in (1, 2, 3):
+        pipeline.push(Source(at * SECOND, "source_stalled", "12 s"))
+    assert pipeline.blind_ns == 2 * SECOND
+    pipeline.push(Source(5 * SECOND, None))
+    pipeline.push(Source(6 * SECOND, None))
+    assert pipeline.blind_ns == 4 * SECOND
+    (row,) = pipeline.coverage()
+    assert row.blind_s == 4.0
+
+
+def test_coverage_has_a_row_for_each_instance_and_its_cost() -> None:
+    class Busy(Spy):
+        """Costs something."""
+
+        id = "busy"
+
+        def picture(self, view: PictureView) -> Iterable[Finding]:
+            np.sort(np.random.default_rng(0).random(200_000))
+            yield Measurement("m", 1.0, "ratio", view.at_ns, self.track)
+
+    pipeline = Pipeline([seat(Busy), seat(Spy)])
+    for index in range(5):
+        pipeline.push(frame(index))
+    pipeline.push(block(0))
+    rows = {(c.detector, c.track): c for c in pipeline.coverage()}
+    assert set(rows) == {(d, t) for d in ("busy", "spy") for t in ("video:0", "audio:0")}
+    assert rows["busy", "video:0"].cpu_ms_per_s > rows["spy", "video:0"].cpu_ms_per_s > 0
+    assert rows["spy", "audio:0"].watched_s == pytest.approx(0.1)
+
+
+def test_events_of_every_kind_are_carried() -> None:
+    pipeline = Pipeline([seat(Spy)])
+    kinds: list[Event] = [
+        Format(0, "video:0", "video", "h264"),
+        Fetch(0, None, "segment", "u", 1, 200, 5, 0.1),
+        Damage(0, "audio:0", 1, "x"),
+        Break(0, None, "signalled"),
+        Source(0, None),
+        Tick(0),
+    ]
+    assert [pipeline.push(e) for e in kinds] == [[]] * len(kinds)
