@@ -34,11 +34,12 @@ def made(name: str, width: int = 50, height: int = 30) -> av.VideoFrame:
 def test_any_layout_is_planes(name: str, depth: int, chroma: tuple[int, int]) -> None:
     luma, colour, bits, full = picture(made(name))
     assert (luma.shape, bits, full) == ((30, 50), depth, False)
-    assert abs(float(luma.mean()) / 2 ** (depth - 8) - GREY) <= 2
+    # Making the picture may spoil its last columns: libswscale reads past the end of unpadded rows.
+    assert abs(float(luma[:, :48].mean()) / 2 ** (depth - 8) - GREY) <= 2
     assert colour is not None
     assert colour[0].shape == colour[1].shape == chroma
-    assert abs(float(colour[0].mean()) / 2 ** (depth - 8) - 100) <= 3
-    assert abs(float(colour[1].mean()) / 2 ** (depth - 8) - 150) <= 3
+    assert abs(float(colour[0][:, :20].mean()) / 2 ** (depth - 8) - 100) <= 3
+    assert abs(float(colour[1][:, :20].mean()) / 2 ** (depth - 8) - 150) <= 3
 
 
 @pytest.mark.parametrize(("name", "depth"), [("gray", 8), ("gray10le", 10)])

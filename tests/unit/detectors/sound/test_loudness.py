@@ -27,8 +27,11 @@ def limited(samples: Sound, rate_hz: int = RATE_HZ, ceiling: float = 0.9) -> Sou
 
 def heard_lufs(samples: Sound, rate_hz: int) -> float:
     """The loudness of a whole stretch of stereo."""
-    weighted, _ = k_weight(samples, rate_hz, np.zeros((samples.shape[0], 4)))
-    return float(10 * np.log10(max(1e-12, float((weighted**2).mean(axis=1).sum()))) - 0.691)
+    state, energy = np.zeros((samples.shape[0], 4)), 0.0
+    for begin in range(0, samples.shape[1], rate_hz // 10):
+        weighted, state = k_weight(samples[:, begin : begin + rate_hz // 10], rate_hz, state)
+        energy += float((weighted**2).sum())
+    return float(10 * np.log10(max(1e-12, energy / samples.shape[1]))) - 0.691
 
 
 def _other_level(samples: Sound, moment: Moment) -> Sound:
