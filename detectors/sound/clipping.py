@@ -37,7 +37,11 @@ from detectors.sound_features import LEVELS, SAMPLES
 SECOND = 1_000_000_000
 WINDOW_BLOCKS, KEPT_BLOCKS = 10, 100
 THIN = 3  # one of so many samples is remembered
-SUSPECT, MOST_SCORE, FORGET = 0.7, 1.6, 0.35  # where a window's score begins to count, ends to; what one below takes off
+SUSPECT, MOST_SCORE, FORGET = (
+    0.7,
+    1.6,
+    0.35,
+)  # where a window's score begins to count, ends to; what one below takes off
 LEAST_HITS = 2  # blocks at the ceiling in a second that keep a defect open
 LEAST_TOUCHES = 3  # remembered samples of a block
 REACH_NS = 1_500_000_000  # between blocks at the ceiling that are one stretch
@@ -164,7 +168,6 @@ class _Kept:
         above = int((size > 0.85 * ceiling).sum())
         return 2 * above > int((size > 0.65 * ceiling).sum())
 
-
     def touches(self, row: int, ceiling: float) -> bool:
         """Whether a channel reaches a ceiling that is known."""
         return self.peak > 0.9 * ceiling and int((self.size[row] > 0.9 * ceiling).sum()) >= LEAST_TOUCHES
@@ -212,7 +215,9 @@ class Clipping(Detector[ClippingParams]):
             yield from self._restart()
         self._end_ns = view.end_ns
         self._window.append(x)
-        self._kept.append(_Kept(view.at_ns, view.end_ns, np.abs(x[:, ::THIN]), float(view[LEVELS].peak.max())))
+        self._kept.append(
+            _Kept(view.at_ns, view.end_ns, np.abs(x[:, ::THIN]), float(view[LEVELS].peak.max()))
+        )
         if len(self._window) == WINDOW_BLOCKS:
             yield from self._judge(view.channels)
             self._window.clear()
@@ -270,7 +275,9 @@ class Clipping(Detector[ClippingParams]):
 
     def finish(self, at_ns: int) -> Iterator[Finding]:
         if self._hold.is_open and at_ns - self._seen_ns > SECOND:
-            yield from self._hold.reset(at_ns)  # it had ended, and only a return within the bridge was awaited
+            yield from self._hold.reset(
+                at_ns
+            )  # it had ended, and only a return within the bridge was awaited
 
     def _score(self, found: Tops) -> float:
         """1 where the limits are reached: by the runs, or by pile and squareness together."""

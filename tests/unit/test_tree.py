@@ -25,7 +25,18 @@ TEXT = {
     ".css",
     "",
 }
-OURS = ("contracts", "detectors", "store", "worker", "controller", "glitchwatch", "benchmarks", "tests", "docs", ".ci")
+OURS = (
+    "contracts",
+    "detectors",
+    "store",
+    "worker",
+    "controller",
+    "glitchwatch",
+    "benchmarks",
+    "tests",
+    "docs",
+    ".ci",
+)
 
 # Escaped dots keep these from finding themselves.
 REGISTRY_HOSTS = re.compile(r"pypi\.org|pythonhosted\.org|npmjs\.(?:org|com)")
