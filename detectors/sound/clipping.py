@@ -37,11 +37,8 @@ from detectors.sound_features import LEVELS, SAMPLES
 SECOND = 1_000_000_000
 WINDOW_BLOCKS, KEPT_BLOCKS = 10, 100
 THIN = 3  # one of so many samples is remembered
-SUSPECT, MOST_SCORE, FORGET = (
-    0.7,
-    1.6,
-    0.35,
-)  # where a window's score begins to count, ends to; what one below takes off
+SUSPECT, MOST_SCORE = 0.7, 1.6  # where a window's score begins to count as evidence, and where it ends to
+FORGET = 0.35  # of the evidence, with each window below
 LEAST_HITS = 2  # blocks at the ceiling in a second that keep a defect open
 LEAST_TOUCHES = 3  # remembered samples of a block
 REACH_NS = 1_500_000_000  # between blocks at the ceiling that are one stretch
@@ -275,9 +272,8 @@ class Clipping(Detector[ClippingParams]):
 
     def finish(self, at_ns: int) -> Iterator[Finding]:
         if self._hold.is_open and at_ns - self._seen_ns > SECOND:
-            yield from self._hold.reset(
-                at_ns
-            )  # it had ended, and only a return within the bridge was awaited
+            # It had ended, and only a return within the bridge was awaited.
+            yield from self._hold.reset(at_ns)
 
     def _score(self, found: Tops) -> float:
         """1 where the limits are reached: by the runs, or by pile and squareness together."""
