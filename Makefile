@@ -16,7 +16,7 @@ ARGS ?=
 unexport PYTHONPATH
 unexport PYTHONHOME
 
-.PHONY: help setup demo test test-all check format bench score soak docs pins clean
+.PHONY: help setup demo test test-all test-faults check format bench score soak docs pins clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -39,10 +39,13 @@ test: $(STAMP)  ## every test but the slow ones (ARGS="-k black" narrows them do
 test-all: $(STAMP)  ## every test
 	$(PYTEST) $(ARGS)
 
+test-faults: $(STAMP)  ## workers and a store that are killed, hung and cut off
+	$(PYTEST) -m faults $(ARGS)
+
 check: $(STAMP)  ## style, types, who imports whom, generated files up to date; changes nothing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(PY) -m mypy $(wildcard contracts detectors worker glitchwatch tests benchmarks)
+	$(PY) -m mypy $(wildcard contracts detectors store worker controller glitchwatch tests benchmarks)
 	$(BIN)/lint-imports
 	$(PY) -m glitchwatch.catalogue_docs --check
 

@@ -1,4 +1,4 @@
-"""The command line: `check`, `watch`, `demo`, `detectors`. Exit status: 0 good, 1 defects, 2 usage, 3 not analysed."""
+"""The command line: `check`, `watch`, `up`, `demo`, `detectors`. Exit: 0 good, 1 defects, 2 usage, 3 not analysed."""
 
 from __future__ import annotations
 
@@ -137,6 +137,25 @@ def demo(context: click.Context, seed: int | None, length_s: float, forever: boo
     from glitchwatch.demo import run_demo
 
     context.exit(run_demo(seed, length_s, forever, Console()))
+
+
+@cli.command()
+@click.option(
+    "--workers", type=click.IntRange(0, 64), default=1, show_default=True, help="How many workers to start."
+)
+@click.option(
+    "--data", "data_dir", metavar="DIR", help="Where the store keeps its data; default: the user's folder."
+)
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), default=8080, show_default=True, help="Port of the API."
+)
+@click.option("--new-key", is_flag=True, help="Make another API key and print it.")
+@click.pass_context
+def up(context: click.Context, workers: int, data_dir: str | None, port: int, new_key: bool) -> None:
+    """Run a whole fleet on this machine: store, controller, workers. One Ctrl-C ends it all."""
+    from glitchwatch.up import run_up
+
+    context.exit(run_up(workers, Path(data_dir) if data_dir else None, port, Console(), new_key=new_key))
 
 
 def _request(options: dict[str, Any]) -> Any:

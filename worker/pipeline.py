@@ -89,6 +89,9 @@ class Pipeline:
         self._blind: dict[str | None, _Blindness] = {}
         self._open: dict[tuple[str, str | None, str | None], DefectEdge] = {}
         self._closed: deque[_Open] = deque(maxlen=CAUSES_REMEMBERED)
+        self.running: str | None = None  # the detector that is at work right now
+        self.runs = 0  # how often any detector was at work
+        self.rate_factor = 1.0  # below 1: detectors that want fewer pictures are shown fewer still
         for seat in self._seats:
             if seat.detector.scope is Scope.INPUT:
                 self._sit(seat, None)
@@ -148,6 +151,13 @@ class Pipeline:
         """The opening edges of what is open now."""
         return list(self._open.values())
 
+    def watched_of(self, track: str | None) -> int:
+        """How much of one track was analysed; of the input, None, that of the track of which most was."""
+        if track is None:
+            return self.watched_ns
+        ledger = self._tracks.get(track)
+        return ledger.watched_ns if ledger else 0
+
     def coverage(self) -> list[Coverage]:
         """What each detector saw of each track, and what it cost."""
         rows = []
@@ -202,7 +212,7 @@ class Pipeline:
         rate = chair.seat.detector.rate_hz
         if rate is None:
             return True
-        slot = int(frame.at_ns * rate // 1_000_000_000)
+        slot = int(frame.at_ns * rate * self.rate_factor // 1_000_000_000)
         if slot == chair.slot:
             return False
         chair.slot = slot
@@ -219,12 +229,16 @@ class Pipeline:
         timed = self._pushed % TIMED_EVERY == 1
         before = time.thread_time_ns() if timed else 0
         try:
+            self.runs += 1
+            self.running = chair.seat.detector.id
             for finding in handler(argument):
                 if isinstance(finding, DefectEdge):
                     out.extend(self._judge(chair, finding))
                 else:
                     out.append(finding)
+            self.running = None
         except Exception as error:  # any fault of a detector is contained here, and said
+            self.running = None
             out.extend(self._quarantine(chair, at_ns, error))
         if timed:
             chair.cpu_ns += (time.thread_time_ns() - before) * TIMED_EVERY

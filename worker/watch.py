@@ -66,13 +66,20 @@ class Watch:
         clock: Clock,
         live: bool = False,
         listener: Listener | None = None,
+        allow: Callable[[str], None] | None = None,
+        allow_address: Callable[[str], None] | None = None,
     ) -> None:
-        """`live`: reconnect for ever, and end without complaint when told to; else the input has an end."""
+        """`live`: reconnect for ever, and end without complaint when told to; else the input has an end.
+
+        `allow` and `allow_address` are asked about each address where a playlist is read.
+        """
         self._url, self._seats, self._clock, self._live = url, list(seats), clock, live
         self._profile = ProfileRef(name=profile, digest=digest(resolved(self._seats)))
         self._tool = Tool(version=version)
         self._listener = listener or Listener()
-        self._reading = AnyReading(url, options or IngestOptions(), clock, live=live)
+        self._reading = AnyReading(
+            url, options or IngestOptions(), clock, live=live, allow=allow, allow_address=allow_address
+        )
         self._pipeline = Pipeline(self._seats)
         self.recorder = Recorder()
         self._outbox = Outbox(self.recorder)

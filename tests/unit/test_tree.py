@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TEXT = {
     ".py",
+    ".lua",
     ".md",
     ".toml",
     ".txt",
@@ -24,7 +25,18 @@ TEXT = {
     ".css",
     "",
 }
-OURS = ("contracts", "detectors", "worker", "glitchwatch", "benchmarks", "tests", "docs", ".ci")
+OURS = (
+    "contracts",
+    "detectors",
+    "store",
+    "worker",
+    "controller",
+    "glitchwatch",
+    "benchmarks",
+    "tests",
+    "docs",
+    ".ci",
+)
 
 # Escaped dots keep these from finding themselves.
 REGISTRY_HOSTS = re.compile(r"pypi\.org|pythonhosted\.org|npmjs\.(?:org|com)")

@@ -86,6 +86,11 @@ class TrackDecoder:
         if not context.is_open:
             context.thread_count = 1
 
+    def skip_non_reference(self, skip: bool) -> None:
+        """Whether pictures that no other picture needs are left out; what remains is decoded bit by bit the same."""
+        if self.kind == "video" and self._context is not None:
+            self._context.skip_frame = "NONREF" if skip else "DEFAULT"
+
     def decode(self, packet: Any) -> Iterator[Event]:
         """The events that one packet gives rise to; damage is an event, never an exception."""
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from contracts.clock import Clock
@@ -16,9 +16,25 @@ from worker.ingest.reading import About, Reading
 class AnyReading:
     """Reads an input of any kind; playlists are noticed by name or by their content."""
 
-    def __init__(self, url: str, options: IngestOptions, clock: Clock, *, live: bool) -> None:
-        """`live`: the input is watched as it comes, reconnecting when it goes away; else it is read to its end."""
+    def __init__(
+        self,
+        url: str,
+        options: IngestOptions,
+        clock: Clock,
+        *,
+        live: bool,
+        resume: dict[str, Any] | None = None,
+        allow: Callable[[str], None] | None = None,
+        allow_address: Callable[[str], None] | None = None,
+    ) -> None:
+        """`live`: the input is watched as it comes, reconnecting when it goes away; else it is read to its end.
+
+        `resume`: the checkpoint of an earlier reading. `allow` and `allow_address` are asked where a playlist is read
+        (see PlaylistReading).
+        """
         self._url, self._options, self._clock, self._live = url, options, clock, live
+        self._resume, self._allow, self._allow_address = resume, allow, allow_address
+        self._skip_non_reference = False
         self._reading: Reading | None = None
 
     @property
@@ -28,7 +44,19 @@ class AnyReading:
 
     def checkpoint(self) -> dict[str, Any]:
         """Where another process can go on."""
-        return self._reading.checkpoint() if self._reading is not None else {}
+        return self._reading.checkpoint() if self._reading is not None else (self._resume or {})
+
+    @property
+    def lag_s(self) -> float:
+        """Our own delay, where it can be told from the source's."""
+        return float(getattr(self._reading, "lag_s", 0.0))
+
+    def skip_non_reference(self, skip: bool) -> None:
+        """Leave out pictures that no other picture needs, where the way of reading can."""
+        self._skip_non_reference = skip
+        change = getattr(self._reading, "skip_non_reference", None)
+        if change is not None:
+            change(skip)
 
     def close(self) -> None:
         """Let go of everything."""
@@ -43,7 +71,8 @@ class AnyReading:
         if self._live and is_url(self._url):
             from worker.ingest.reconnect import PersistentReading
 
-            self._reading = PersistentReading(self._url, self._options, self._clock)
+            resume = self._resume if self._resume and "position_ns" in self._resume else None
+            self._reading = PersistentReading(self._url, self._options, self._clock, resume=resume)
         else:
             self._reading = NativeReading(self._url, self._options)
         try:
@@ -55,8 +84,32 @@ class AnyReading:
     def _playlist(self) -> Iterator[Event | None]:
         from worker.ingest.playlists import PlaylistReading  # loads the HTTP client only where it is needed
 
-        self._reading = PlaylistReading(self._url, self._options, self._clock, live=self._live)
+        reading = PlaylistReading(
+            self._url,
+            self._options,
+            self._clock,
+            live=self._live,
+            allow=self._allow,
+            allow_address=self._allow_address,
+            resume=self._resume if self._resume and "renditions" in self._resume else None,
+        )
+        reading.skip_non_reference(self._skip_non_reference)
+        self._reading = reading
         yield from self._reading.events()
+
+
+def warm_up() -> None:
+    """Load and set up what the first reading would; a process that is forked afterwards shares it. Starts no thread."""
+    import av
+
+    import worker.ingest.playlists
+    import worker.ingest.reconnect  # noqa: F401 - loaded for who is forked
+    from worker.ingest.hls.net import tls
+
+    tls()
+    for name in ("h264", "hevc", "mpeg2video", "aac", "mp3", "ac3"):
+        context: Any = av.CodecContext.create(name, "r")
+        context.thread_count = 1
 
 
 def looks_like_playlist(url: str) -> bool:

@@ -26,6 +26,7 @@ class IngestOptions:
     bearer: str | None = None
     carry_query: bool = False  # hand the master's query (an access token) on to what it names
     variants: VariantPolicy = VariantPolicy.HIGHEST
+    rendition: str | None = None  # the one variant of this name (`rendition_word`), where there is one
     audio_language: str | None = None  # which alternate audio; None is the default rendition
     live_start_targets: int = 3  # how many target durations behind the live edge to begin
     max_segment_bytes: int = 64 * 1024 * 1024

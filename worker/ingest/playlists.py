@@ -40,7 +40,7 @@ class PlaylistReading:
         `allow` and `allow_address` are asked at every hop and before each connection, and raise SourceForbidden.
         """
         self.about = About(container="hls")
-        self._url, self._live = url, live
+        self._url, self._live, self._clock = url, live, clock
         self._timeline = Timeline()
         if not is_url(url):
             options = replace(options, read_timeout_s=LOCAL_PATIENCE_S, retries=0)
@@ -49,6 +49,7 @@ class PlaylistReading:
             checkpoint = Checkpoint.from_dict(resume["renditions"])
             offset = resume.get("offset_ns")
             self._timeline.resume(int(resume["position_ns"]), None if offset is None else int(offset))
+        self._lag_s = 0.0
         self._decoder = SegmentDecoder(self._timeline, self.about)
         self._client = HlsClient(
             url,
@@ -69,6 +70,15 @@ class PlaylistReading:
         One that was begun comes again, at the same media time.
         """
         return self._behind
+
+    @property
+    def lag_s(self) -> float:
+        """How long after its last byte arrived the latest segment was done with: our own delay, not the source's."""
+        return self._lag_s
+
+    def skip_non_reference(self, skip: bool) -> None:
+        """Leave out pictures that no other picture needs, from the next segment on."""
+        self._decoder.skip_non_reference = skip
 
     def _here(self) -> dict[str, Any]:
         return {
@@ -94,6 +104,7 @@ class PlaylistReading:
                             "Use `glitchwatch watch URL --for 60s`.",
                         )
                     yield from self._decoder.decode(item)
+                    self._lag_s = self._clock.monotonic() - item.fetched_s
                     self._behind = self._here()
                 elif isinstance(item, Fetch):
                     yield from self._fetched(item)

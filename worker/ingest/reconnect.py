@@ -22,17 +22,26 @@ class PersistentReading:
     """One address, watched until it is closed. The first failure takes the same path as later ones."""
 
     def __init__(
-        self, url: str, options: IngestOptions, clock: Clock, rng: random.Random | None = None
+        self,
+        url: str,
+        options: IngestOptions,
+        clock: Clock,
+        rng: random.Random | None = None,
+        *,
+        resume: dict[str, Any] | None = None,
     ) -> None:
+        """`resume`: the checkpoint of an earlier reading; media time goes on from there."""
         self.about = About()
         self._url, self._options, self._clock = url, options, clock
         self._rng = rng or random.Random()
         self._timeline = Timeline()
+        if resume:
+            self._timeline.resume(int(resume["position_ns"]))
         self._reading: NativeReading | None = None
 
     def checkpoint(self) -> dict[str, Any]:
-        """Nothing: such an address can only be joined where it stands."""
-        return {}
+        """The media time reached: such an address can only be joined where it stands."""
+        return {"position_ns": self._timeline.reached_ns}
 
     def close(self) -> None:
         """Close the connection."""

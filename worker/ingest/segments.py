@@ -50,6 +50,7 @@ class SegmentDecoder:
         self._timeline, self._about = timeline, about
         self._renditions: dict[str, _Rendition] = {}
         self._counts = {"video": 0, "audio": 0}
+        self.skip_non_reference = False
 
     def tracks(self, rendition: str) -> list[str]:
         """The tracks found so far in `rendition`."""
@@ -146,6 +147,7 @@ class SegmentDecoder:
                 self._counts[kind] += 1
                 state.decoders[kind, number] = decoder
             yield from decoder.attach(stream, fresh=segment.discontinuity)
+            decoder.skip_non_reference(self.skip_non_reference)
             by_index[stream.index] = decoder
             streams.append(stream)
         if not streams:

@@ -192,7 +192,7 @@ class GuardedTransport(httpx.BaseTransport):
 
     def __init__(self, guard: Guard) -> None:
         self._pool = httpcore.ConnectionPool(
-            ssl_context=_tls(),
+            ssl_context=tls(),
             max_connections=8,
             max_keepalive_connections=4,
             keepalive_expiry=KEEP_ALIVE_S,
@@ -224,7 +224,7 @@ class GuardedTransport(httpx.BaseTransport):
 
 
 @cache
-def _tls() -> ssl.SSLContext:
+def tls() -> ssl.SSLContext:
     """One for the process: reading the authorities' certificates takes a while."""
     return httpx.create_ssl_context()
 

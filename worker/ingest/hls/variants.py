@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contracts.fleet import rendition_word
 from worker.ingest.hls.items import Rendition
 from worker.ingest.hls.playlist import AudioMedia, MultivariantPlaylist, Variant
 from worker.ingest.options import IngestOptions, VariantPolicy
@@ -24,7 +25,8 @@ def select(playlist: MultivariantPlaylist, options: IngestOptions) -> tuple[Rend
     else:
         seen = [v for v in variants if _has_picture(v)] or variants
         pick = max if options.variants is VariantPolicy.HIGHEST else min
-        variant = pick(seen, key=lambda v: (v.bandwidth, v.width * v.height))
+        named = _named(seen, options.rendition)
+        variant = named or pick(seen, key=lambda v: (v.bandwidth, v.width * v.height))
         chosen = [variant]
         media = _audio_of(playlist, variant, options.audio_language)
         wanted = [media] if media is not None and media.url and media.url != variant.url else []
@@ -50,6 +52,13 @@ def _distinct(variants: tuple[Variant, ...]) -> list[Variant]:
     for variant in variants:
         found.setdefault(variant.url, variant)
     return list(found.values())
+
+
+def _named(variants: list[Variant], name: str | None) -> Variant | None:
+    """The variant whose rendition has this name, as a probe lists them."""
+    names: set[str] = set()
+    found = {rendition_word(_main(variant, names).name): variant for variant in variants}
+    return found.get(name) if name is not None else None
 
 
 def _has_picture(variant: Variant) -> bool:

@@ -1,0 +1,1 @@
+"""What was found: defects as they stand, and the consumer that reads accepted findings."""

@@ -1,0 +1,1 @@
+"""Streams: what an operator names and wants watched."""

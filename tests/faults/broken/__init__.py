@@ -1,0 +1,1 @@
+"""Detectors that break in different ways, beside one that works."""

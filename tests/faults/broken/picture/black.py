@@ -1,0 +1,5 @@
+"""The one that works."""
+
+from detectors.picture.black import DETECTOR
+
+__all__ = ["DETECTOR"]

@@ -1,0 +1,118 @@
+"""What a watch that takes over says, and what it does not say again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from contracts.findings import DefectEdge, Edge, Measurement, Peak, Severity
+from contracts.profile import Mode
+from detectors.catalogue import Seat, load
+from detectors.frame import Frame
+from worker.frames import Unpacker, finding, pack, plain
+from worker.handover import Handover, hold_ns
+from worker.pipeline import Pipeline
+
+S = 1_000_000_000
+BLACK = load()["black"]
+SEAT = Seat(BLACK, BLACK.Params.model_validate({"min_seconds": 0.5}), Mode.CHECK)
+
+
+def edge(kind: str, at_s: float, certain_s: float | None = None, defect: str = "black") -> DefectEdge:
+    certain = at_s if certain_s is None else certain_s
+    return DefectEdge(
+        Edge(kind), defect, defect, "video:0", int(at_s * S), int(certain * S), Severity.CRITICAL,
+        Peak("mean", 16.0, "code"), 20.0,
+    )  # fmt: skip
+
+
+def picture(at_s: float, length_s: float = 1.0) -> Frame:
+    return Frame("video:0", int(at_s * S), int(length_s * S), np.full((36, 64), 120, np.uint8))
+
+
+def words(findings: list[Any]) -> list[tuple[str, float]]:
+    return [(f.edge.value, f.at_ns / S) for f in findings if isinstance(f, DefectEdge)]
+
+
+def after(*edges: DefectEdge, position_s: float) -> dict[str, Any]:
+    """The state that a watch leaves which said these, as it comes out of the store."""
+    before = Handover([SEAT])
+    before.take(edges)
+    return dict(Unpacker().feed(pack(before.state(int(position_s * S))))[0])
+
+
+def test_an_open_defect_that_is_found_again_is_confirmed_with_its_beginning() -> None:
+    taking = Handover([SEAT], after(edge("opened", 8, 8.5), position_s=10))
+    taking.see(picture(10))
+    assert words(taking.take([edge("opened", 10, 10.5)])) == [("updated", 8.0)]
+    closed = taking.take([edge("closed", 14)])
+    assert words(closed) == [("closed", 14.0)]
+    assert taking.began_ns(closed[0]) == 8 * S  # type: ignore[arg-type]
+
+
+def test_an_open_defect_that_began_behind_the_place_to_go_on_waits_until_it_is_reached() -> None:
+    pipeline = Pipeline([SEAT])
+    taking = Handover([SEAT], after(edge("opened", 14, 14.5), position_s=10))
+    for second in range(10, 14):
+        taking.see(picture(second))
+        pipeline.push(picture(second))
+        assert taking.settle(pipeline) == []
+    assert words(taking.take([edge("opened", 14, 14.5)])) == [("updated", 14.0)]
+
+
+def test_an_open_defect_that_is_gone_closes_where_the_new_watch_began_after_its_hold_time() -> None:
+    pipeline = Pipeline([SEAT])
+    taking = Handover([SEAT], after(edge("opened", 8, 8.5), position_s=10))
+    said: list[tuple[str, float]] = []
+    for second in range(10, 14):
+        taking.see(picture(second))
+        pipeline.push(picture(second))
+        said += words(taking.settle(pipeline))
+    assert said == [("closed", 10.0)]
+    assert taking.open_defects == []
+
+
+def test_a_new_defect_after_a_good_while_is_another_one() -> None:
+    taking = Handover([SEAT], after(edge("opened", 8, 8.5), position_s=10))
+    taking.see(picture(10))
+    assert words(taking.take([edge("opened", 30, 30.5)])) == [("closed", 10.0), ("opened", 30.0)]
+
+
+def test_what_was_told_to_its_end_is_not_told_again() -> None:
+    taking = Handover([SEAT], after(edge("opened", 10.2, 10.7), edge("closed", 11.5), position_s=10))
+    assert taking.take([edge("opened", 10.2, 10.7), edge("closed", 11.5)]) == []
+    assert words(taking.take([edge("opened", 12, 12.5)])) == [("opened", 12.0)]
+
+
+def test_measurements_are_not_repeated() -> None:
+    first = Handover([SEAT])
+    points = [Measurement("mean", 1.0, "code", at * S, "video:0") for at in range(5)]
+    assert first.take(points) == points
+    second = Handover([SEAT], first.state(2 * S))
+    assert second.take(points[3:]) == []
+    later = Measurement("mean", 1.0, "code", 5 * S, "video:0")
+    assert second.take([later]) == [later]
+
+
+def test_a_detector_that_no_longer_runs_closes_what_it_left() -> None:
+    taking = Handover([SEAT], {"open": [plain(edge("opened", 3, defect="freeze"))]})
+    assert words(taking.settle(Pipeline([SEAT]))) == [("closed", 3.0)]
+
+
+def test_every_detector_has_a_hold_time_within_reason() -> None:
+    for detector in load().values():
+        assert S <= hold_ns(Seat(detector, detector.Params(), Mode.CHECK)) <= 60 * S
+
+
+def test_findings_travel_unchanged() -> None:
+    for item in (edge("opened", 1.5), Measurement("loudness", -23.1, "LUFS", 7, None, "L", final=True)):
+        [message] = Unpacker().feed(pack(plain(item)))
+        assert finding(message) == item
+
+
+def test_messages_in_pieces_come_out_whole() -> None:
+    data = pack({"a": 1}) + pack({"b": "ü" * 1000})
+    unpacker = Unpacker()
+    found = [m for at in range(0, len(data), 7) for m in unpacker.feed(data[at : at + 7])]
+    assert found == [{"a": 1}, {"b": "ü" * 1000}]

@@ -1,0 +1,183 @@
+"""What one watch of a stream hands to the next: which defects are open, and what has been said already.
+
+A watch that takes over begins at a segment's border, so some media may be analysed twice, and its detectors begin
+without a past. What the watch before it said is not said again; a defect that it left open keeps its beginning, and
+is confirmed when the same detector finds it again, or closed once that detector has seen good media for its hold time.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from contracts.findings import DefectEdge, Edge, Finding
+from detectors.catalogue import Seat
+from detectors.events import Event
+from detectors.frame import Block, Frame
+from worker.frames import edge as edge_of
+from worker.frames import plain
+from worker.pipeline import Pipeline
+
+NS = 1_000_000_000
+Key = tuple[str, str | None, str | None]
+
+SAID_REMEMBERED = 256  # closed defects, the latest
+MOST_SAID = 32  # of each kind in a state: it has to stay small
+SLACK_NS = 5 * NS  # tracks are not handed over at the very same media time
+LEAST_HOLD_S, MOST_HOLD_S = 1.0, 60.0
+_HOLDING = ("min_seconds", "bridge_seconds", "quiet_seconds", "return_seconds", "settle_seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """The end of a defect as it was told."""
+
+    at_ns: int
+    certain_at_ns: int
+
+
+class Handover:
+    """Stands between the detectors of one watch and whoever is told."""
+
+    def __init__(self, seats: Sequence[Seat], state: dict[str, Any] | None = None) -> None:
+        """`state`: what `state()` gave in the watch before."""
+        state = state or {}
+        self._hold_ns = {seat.detector.id: hold_ns(seat) for seat in seats}
+        self._open: dict[Key, DefectEdge] = {}
+        self._unconfirmed: set[Key] = set()
+        self._ended: OrderedDict[Key, _Said] = OrderedDict()
+        self._measured: dict[Key, int] = {}
+        self._begin_ns: dict[str | None, int] = {}
+        self._began: OrderedDict[Key, int] = OrderedDict()  # beginnings of the defects that ended last
+        for data in state.get("open", []):
+            opened = edge_of(data)
+            self._open[opened.key] = opened
+            self._unconfirmed.add(opened.key)
+        for defect, track, channel, at_ns, certain_ns in state.get("ended", []):
+            self._ended[defect, track, channel] = _Said(int(at_ns), int(certain_ns))
+        for name, track, channel, at_ns in state.get("measured", []):
+            self._measured[name, track, channel] = int(at_ns)
+        self._ended_before = dict(self._ended)
+        self._measured_before = dict(self._measured)
+
+    @property
+    def unconfirmed(self) -> int:
+        """How many defects of the watch before are neither confirmed nor closed yet."""
+        return len(self._unconfirmed)
+
+    @property
+    def open_defects(self) -> list[DefectEdge]:
+        """Everything open as it was told last, with its true beginning."""
+        return list(self._open.values())
+
+    def state(self, position_ns: int) -> dict[str, Any]:
+        """What a watch that goes on at `position_ns` needs, as plain data: what it could say a second time."""
+        since = position_ns - SLACK_NS
+        ended = [
+            [*key, s.at_ns, s.certain_at_ns] for key, s in self._ended.items() if s.certain_at_ns > since
+        ]
+        measured = [[*key, at_ns] for key, at_ns in self._measured.items() if at_ns >= position_ns]
+        return {
+            "open": [plain(edge) for edge in self._open.values()],
+            "ended": ended[-MOST_SAID:],
+            "measured": measured[:MOST_SAID],
+        }
+
+    def began_ns(self, edge: DefectEdge) -> int:
+        """When the defect of `edge`, which was just told, began."""
+        if edge.edge is Edge.CLOSED:
+            return self._began.get(edge.key, edge.at_ns)
+        known = self._open.get(edge.key)
+        return known.at_ns if known is not None else edge.at_ns
+
+    def see(self, event: Event) -> None:
+        """Note where this watch begins on each track."""
+        if isinstance(event, Frame | Block) and event.track not in self._begin_ns:
+            self._begin_ns[event.track] = event.at_ns
+            self._begin_ns.setdefault(None, event.at_ns)
+
+    def take(self, findings: Iterable[Finding]) -> list[Finding]:
+        """What of `findings` is new, in terms of what has been told before."""
+        out: list[Finding] = []
+        for item in findings:
+            if isinstance(item, DefectEdge):
+                out.extend(self._edge(item))
+                continue
+            key = (item.name, item.track, item.channel)
+            if item.final or item.at_ns > self._measured_before.get(key, -1):
+                self._measured[key] = max(item.at_ns, self._measured.get(key, -1))
+                out.append(item)
+        return out
+
+    def settle(self, pipeline: Pipeline) -> list[Finding]:
+        """Close what the watch before left open and this one, having looked for long enough, finds gone."""
+        out: list[Finding] = []
+        for key in list(self._unconfirmed):
+            opened = self._open[key]
+            hold = self._hold_ns.get(opened.detector)
+            begin = self._begin_ns.get(opened.track)
+            if hold is None:
+                at = max(opened.at_ns, self._begin_ns.get(None, opened.at_ns))
+                out.append(self._gone(key, at, at, "its detector no longer runs"))
+            elif begin is not None:
+                at = max(opened.at_ns, begin)
+                seen_ns = begin + pipeline.watched_of(opened.track)
+                if seen_ns >= at + hold:
+                    out.append(self._gone(key, at, seen_ns, "gone at the hand-over"))
+        return out
+
+    def _edge(self, edge: DefectEdge) -> list[Finding]:
+        key = edge.key
+        if edge.edge is Edge.OPENED:
+            return self._opened(key, edge)
+        known = self._open.get(key)
+        if known is None:
+            return []  # of a defect that was told, to its end, by the watch before
+        if edge.edge is Edge.UPDATED:
+            edge = replace(edge, at_ns=known.at_ns)
+            self._open[key] = replace(edge, edge=Edge.OPENED)
+            return [edge]
+        return [self._end(key, edge)]
+
+    def _opened(self, key: Key, edge: DefectEdge) -> list[Finding]:
+        told = self._ended_before.get(key)
+        if told is not None and (edge.certain_at_ns <= told.certain_at_ns or edge.at_ns < told.at_ns):
+            return []
+        if key in self._unconfirmed:
+            known = self._open[key]
+            begin = self._begin_ns.get(edge.track)
+            if begin is None or edge.at_ns <= max(begin, known.at_ns) + self._hold_ns.get(edge.detector, 0):
+                self._unconfirmed.discard(key)
+                self._open[key] = replace(edge, at_ns=known.at_ns)
+                return [replace(edge, edge=Edge.UPDATED, at_ns=known.at_ns)]
+            gone = self._gone(key, max(begin, known.at_ns), edge.certain_at_ns, "gone at the hand-over")
+            self._open[key] = edge
+            return [gone, edge]
+        self._open[key] = edge
+        return [edge]
+
+    def _gone(self, key: Key, at_ns: int, certain_ns: int, why: str) -> DefectEdge:
+        edge = replace(
+            self._open[key], edge=Edge.CLOSED, at_ns=at_ns, certain_at_ns=max(at_ns, certain_ns), detail=why
+        )
+        return self._end(key, edge)
+
+    def _end(self, key: Key, edge: DefectEdge) -> DefectEdge:
+        self._began[key] = self._open.pop(key).at_ns
+        self._began.move_to_end(key)
+        self._unconfirmed.discard(key)
+        self._ended[key] = _Said(edge.at_ns, edge.certain_at_ns)
+        self._ended.move_to_end(key)
+        while len(self._ended) > SAID_REMEMBERED:
+            self._ended.popitem(last=False)
+        while len(self._began) > SAID_REMEMBERED:
+            self._began.popitem(last=False)
+        return edge
+
+
+def hold_ns(seat: Seat) -> int:
+    """How much good media `seat`'s detector must see before a defect found earlier counts as gone."""
+    values = [float(getattr(seat.params, name)) for name in _HOLDING if hasattr(seat.params, name)]
+    return int(min(max([LEAST_HOLD_S, *values]) + 0.5, MOST_HOLD_S) * NS)
