@@ -11,19 +11,19 @@ from tests.sounds import amplitude, blocks, join, music, speech, tone
 
 
 def _too_hot(samples: Sound, moment: Moment) -> Sound:
-    """Attacks that a slow compressor lets through: three a second pass full scale, round and for some 3 ms each.
+    """Attacks that a slow compressor lets through: fourteen a second pass full scale, round and for some 2 ms each.
 
     Samples above full scale pass from one floating-point stage to the next, lossy coding among them.
     """
     top = amplitude({Level.JUST: 2.2, Level.PLAIN: 5.0, Level.GROSS: 8.0}[moment.level])
     rate, gain = moment.rate_hz, np.ones(samples.shape[1])
-    size, reach = round(0.33 * rate), round(0.008 * rate)
+    size, reach = round(0.07 * rate), round(0.004 * rate)
     peaks = np.abs(samples).max(axis=0)
     for begin in range(0, samples.shape[1], size):
         at = begin + int(peaks[begin : begin + size].argmax())
         lift = top / max(0.003, float(peaks[at])) - 1.0
         around = np.arange(max(0, at - reach), min(len(gain), at + reach))
-        gain[around] += max(0.0, lift) * np.exp(-0.5 * ((around - at) / (0.0015 * rate)) ** 2)
+        gain[around] += max(0.0, lift) * np.exp(-0.5 * ((around - at) / (0.0008 * rate)) ** 2)
     return np.asarray(samples * gain, np.float32)
 
 
