@@ -48,6 +48,7 @@ LEAST_LOW_SHARE = 0.02  # of the samples below 0.4 of the 98th percentile; squar
 COARSE = 0.01  # of the 98th percentile: steps that would fill every other bin of the histogram
 DENSE_SHARE, DENSE_SPREAD, DENSE_LIMITS = 0.16, 1.07, 0.6
 OVER, MOST_OVER = 10 ** (1 / 20), 1.3  # beyond full scale; the score that this alone can reach
+DENSE_OVER = 1.6  # spread; beyond, a few peaks stand out and nothing was cut
 BINS, CEILING_BIN = 20, 16  # the 98th percentile of the absolute values is the upper edge of bin 15
 
 
@@ -252,7 +253,7 @@ class Clipping(Detector[ClippingParams]):
             if known.evidence <= 0.0:
                 known = self._suspicion = _Suspicion()
         if not self._hold.is_open:
-            if known.windows >= 2 and known.evidence >= self.params.min_evidence:
+            if known.windows >= 2 and known.best >= 1.0 and known.evidence >= self.params.min_evidence:
                 begin, last = self._span(known)
                 self._seen_ns = last
                 detail = f"channel {names[known.row]}, ceiling {20 * np.log10(known.ceiling):.1f} dBFS"
@@ -284,7 +285,9 @@ class Clipping(Detector[ClippingParams]):
         if found.spread >= DENSE_SPREAD:
             # Dense sound, smeared: nothing natural spends so much time up there, and a tone does not spread.
             score = max(score, min(pile / DENSE_LIMITS, squareness / DENSE_LIMITS, found.share / DENSE_SHARE))
-        return max(score, min(MOST_OVER, found.over / self.params.min_over))
+        if found.spread < DENSE_OVER:
+            score = max(score, min(MOST_OVER, found.over / self.params.min_over))
+        return score
 
     def _span(self, known: _Suspicion) -> tuple[int, int]:
         """(begin, end) in media ns of the kept blocks at the ceiling that follow one another within `REACH_NS`."""

@@ -36,7 +36,10 @@ from detectors.sound_features import K_WEIGHTED, STEP_NS
 
 SECOND = 1_000_000_000
 PAST_STEPS, NOW_STEPS, LEAST_PAST_STEPS = 2000, 300, 400
-DROP_STEPS, RETURN_STEPS, SIDE_STEPS = 400, 200, 100
+SLOW_STEPS = 600  # a jump to sound that is not at its full level at once
+DROP_STEPS, RETURN_STEPS, SIDE_STEPS = 500, 200, 100
+ABRUPT_SHARE = 0.6  # of a drop lies within the second around its step
+STEADY_LU = 10.0  # between the loudest 400 ms of the thirds of what follows a drop; more is a fade, or a new scene's
 EVERY_BLOCKS = 5  # the past is looked at twice a second
 QUIET_LUFS = -60.0  # below, it is silence and another detector's
 HEARD_LUFS = -50.0
@@ -76,13 +79,13 @@ class Loudness(Detector[LoudnessParams]):
     id = "loudness"
     scope = Scope.AUDIO
     needs = (K_WEIGHTED,)
-    suppressed_by = ("silence",)
+    suppressed_by = ("silence", "clipping")
     Params = LoudnessParams
 
     def __init__(self, params: LoudnessParams, track: str | None) -> None:
         super().__init__(params, track)
         self._meter = Meter()
-        self._past: deque[npt.NDArray[np.float64]] = deque(maxlen=(PAST_STEPS + DROP_STEPS) // STEPS)
+        self._past: deque[npt.NDArray[np.float64]] = deque(maxlen=(PAST_STEPS + SLOW_STEPS) // STEPS)
         self._blocks = 0
         self._end_ns = 0
         self._jump: float | None = None
@@ -165,13 +168,16 @@ class Loudness(Detector[LoudnessParams]):
                 return None
             return lufs(float(max(0.0, sums[-1] - sums[-1 - now_steps])) / now_steps), before
 
-        loud = against(NOW_STEPS)
-        if loud is not None:
+        for length in (NOW_STEPS, SLOW_STEPS):
+            loud = against(length)
+            if loud is None or self._up.is_open:
+                continue
             now, before = loud
             reference = lufs(float(before.max()))
-            self._jump = now - reference
-            if self._jump >= self.params.jump_lu and now >= self.params.loud_lufs:
-                yield from self._open(self._up, steps, NOW_STEPS, reference, at_ns)
+            if length == NOW_STEPS:
+                self._jump = now - reference
+            if now - reference >= self.params.jump_lu and now >= self.params.loud_lufs:
+                yield from self._open(self._up, steps, length, reference, at_ns)
         quiet = against(DROP_STEPS)
         if quiet is not None and not self._up.is_open:
             now, before = quiet
@@ -196,6 +202,8 @@ class Loudness(Detector[LoudnessParams]):
         usual = lufs(float(np.median(sums[MOMENTARY_STEPS:] - sums[:-MOMENTARY_STEPS])) / MOMENTARY_STEPS)
         if (usual - reference if up else reference - usual) < least / 2:
             return  # a bang, or one loud word
+        if not up and not _abrupt(steps, begun, change):
+            return
         self._reference, self._settles_ns = reference, at_ns + round(self.params.settle_seconds * SECOND)
         kind = "jump" if up else "drop"
         detail = f"{kind} from {reference:.1f} to {now:.1f} LUFS"
@@ -253,6 +261,20 @@ class Loudness(Detector[LoudnessParams]):
         deviation = abs(integrated - target)
         detail = f"integrated {integrated:.1f} LUFS, target {target:.1f}"
         yield from self._off.update(at_ns, deviation > self.params.tolerance_lu, deviation, detail=detail)
+
+
+def _abrupt(steps: npt.NDArray[np.float64], begun: int, change: float) -> bool:
+    """Whether the level fell by most of `change` LU within a second, `begun` steps ago, and then stayed there."""
+    half = SIDE_STEPS // 2
+    before, after = steps[-begun - SIDE_STEPS : -begun - half], steps[len(steps) - begun + half :]
+    if len(before) < half or len(after) < 3 * MOMENTARY_STEPS:
+        return False
+    fell = lufs(float(before.mean())) - lufs(float(after[:half].mean()))
+    loudest = [
+        max(lufs(float(part[at : at + MOMENTARY_STEPS].mean())) for at in range(0, len(part) - half, 10))
+        for part in np.array_split(after, 3)
+    ]
+    return fell >= ABRUPT_SHARE * change and max(loudest) - min(loudest) <= STEADY_LU
 
 
 DETECTOR = Loudness

@@ -43,6 +43,7 @@ class TruePeak(Detector[TruePeakParams]):
     id = "true_peak"
     scope = Scope.AUDIO
     needs = (TRUE_PEAK,)
+    suppressed_by = ("clipping",)
     Params = TruePeakParams
 
     def __init__(self, params: TruePeakParams, track: str | None) -> None:

@@ -38,8 +38,8 @@ def _other_level(samples: Sound, moment: Moment) -> Sound:
     """The level after a wrong junction: an advertisement's, or far too low where the programme is loud itself."""
     more, least, less = {
         Level.JUST: (9.0, -14.0, 15.0),
-        Level.PLAIN: (14.0, -10.0, 28.0),
-        Level.GROSS: (18.0, -8.0, 32.0),
+        Level.PLAIN: (14.0, -8.0, 28.0),
+        Level.GROSS: (18.0, -6.5, 32.0),
     }[moment.level]
     now = heard_lufs(samples, moment.rate_hz)
     if now > -17.0:

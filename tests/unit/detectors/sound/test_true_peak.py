@@ -11,13 +11,13 @@ from tests.sounds import amplitude, blocks, join, music, speech, tone
 
 
 def _too_hot(samples: Sound, moment: Moment) -> Sound:
-    """Attacks that a slow compressor lets through: fourteen a second pass full scale, round and for some 2 ms each.
+    """Attacks that a slow compressor lets through: eleven a second pass full scale, round and for some 2 ms each.
 
     Samples above full scale pass from one floating-point stage to the next, lossy coding among them.
     """
-    top = amplitude({Level.JUST: 2.2, Level.PLAIN: 5.0, Level.GROSS: 8.0}[moment.level])
+    top = amplitude({Level.JUST: 2.2, Level.PLAIN: 5.0, Level.GROSS: 7.0}[moment.level])
     rate, gain = moment.rate_hz, np.ones(samples.shape[1])
-    size, reach = round(0.07 * rate), round(0.004 * rate)
+    size, reach = round(0.09 * rate), round(0.004 * rate)
     peaks = np.abs(samples).max(axis=0)
     for begin in range(0, samples.shape[1], size):
         at = begin + int(peaks[begin : begin + size].argmax())
