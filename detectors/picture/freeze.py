@@ -52,16 +52,18 @@ SETTLE_NS = 400_000_000  # a coder may refine a frozen picture for so long befor
 SETTLE_MEAN, SETTLE_TILE = 0.8, 2.5  # changing it by so much, 8-bit code values
 CUT_CODES = 2.5  # a change this large, and CUT_FACTOR times the usual one, is a cut
 CUT_FACTOR = 4.0
-LAST_CUT_FACTOR = 1.8  # times any other, when the picture stands still right after it
+CUT_ALONE = 1.5  # and this many times any other change: movement comes in several
 MOVES_CODES = 1.5  # twice so much since the cut is movement, not a coder settling
-PAUSE_NS = 150_000_000  # movement that paused for so long,
-PAUSES = 2  # so often,
+PAUSE_NS = 300_000_000  # movement that paused for so long,
+PAUSES = 3  # so often,
 PAUSES_WITHIN_NS = 3_000_000_000  # within so long, goes by fits and starts: a page being scrolled
 CUT_NS = 300_000_000  # this soon after a cut, movement may be the coder settling
 FADE_CODES = 0.4  # a fade's beginning differs from its end by so much, on average,
 FADE_PICTURES = 3  # in so many remembered pictures at least,
-FADE_MIDDLE, FADE_MIDDLE_DETAIL = 0.62, 0.65  # its middle by so much of that at most,
-FADE_LATE = 0.3  # and late by so much at most
+FADE_SETTLED = 0.2  # those that differ by no more than this share of it left out,
+FADE_MIDDLE = 0.75  # in its middle by so much of that at most,
+FADE_LATE = 0.5  # late by so much at most;
+STRAIGHT_CODES, STRAIGHT = 12.0, 0.05  # or it is large, and straight to so much of it
 MOVED_SHARE = 0.5  # of the time constant, for a tile to count as moving
 
 
@@ -221,10 +223,12 @@ class Freeze(Detector[FreezeParams]):
         first = next((n for n, p in enumerate(self._past) if at_ns - p.at_ns <= CUT_NS), len(changes) - 1)
         spike = max(range(first, len(changes)), key=changes.__getitem__)
         after = changes[spike + 1 :]
+        others = max(changes[:spike] + after, default=0.0)
+        if changes[spike] <= max(CUT_CODES, CUT_ALONE * others):
+            return False  # one change among others like it
         if not after:  # the picture stands still right after it
-            others = changes[:spike]
-            return changes[spike] > max(CUT_CODES, LAST_CUT_FACTOR * max(others, default=0.0))
-        if changes[spike] <= max(CUT_CODES, CUT_FACTOR * float(np.median(changes))):
+            return True
+        if changes[spike] <= CUT_FACTOR * float(np.median(changes)):
             return False
         moves = sum(change > MOVES_CODES for change in after) >= 2
         return not moves and float(np.median(after)) < 0.4 * changes[spike]
@@ -300,14 +304,24 @@ def _fades(shot: Sequence[Small], end: Small) -> bool:
     distances = [cv2.norm(picture, end, cv2.NORM_L1) / end.size for picture in shot]
     far = max(distances)
     begin = max(n for n, d in enumerate(distances) if d >= 0.92 * far)  # a short one is all in the look back
-    way, middle = distances[begin:], (begin + len(distances)) // 2
-    if far < FADE_CODES or len(way) < FADE_PICTURES:
+    if far > STRAIGHT_CODES and len(shot) - begin > FADE_PICTURES and _is_straight(distances[begin:], STRAIGHT * far):
+        return True
+    # What is that near to the end may be a coder settling.
+    past = max((n for n, d in enumerate(distances) if d > FADE_SETTLED * far), default=begin) + 1
+    middle = (begin + past) // 2
+    if far < FADE_CODES or past - begin < FADE_PICTURES:
         return False
-    if distances[middle] > FADE_MIDDLE * far or min(way[1:]) > FADE_LATE * far:
+    if distances[middle] > FADE_MIDDLE * far or distances[past - 1] > FADE_LATE * far:
         return False
     fine = _detail(end)
     first, half = (cv2.norm(_detail(picture), fine, cv2.NORM_L1) for picture in (shot[begin], shot[middle]))
-    return half <= FADE_MIDDLE_DETAIL * first
+    return half <= FADE_MIDDLE * first
+
+
+def _is_straight(way: Sequence[float], tolerance: float) -> bool:
+    """Whether distances shrink along a straight line, as those of a dissolve do and those of movement do not."""
+    line = np.linspace(way[0], way[-1], len(way))
+    return bool(np.abs(np.asarray(way) - line).max() <= tolerance)
 
 
 def _detail(picture: Small) -> npt.NDArray[np.int16]:

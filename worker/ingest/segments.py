@@ -21,6 +21,7 @@ from worker.ingest.hls.items import Segment
 from worker.ingest.reading import About
 from worker.ingest.timeline import JUMP_AHEAD_NS, NS, Timeline
 
+SKEW_NS = 2_000_000_000
 UNDECODABLE_AFTER = 2  # segments in a row without a picture or sample
 LATE_NS = 500_000_000  # playlists round durations; where segments were lost, nothing is known
 _OPTIONS = {
@@ -65,6 +66,8 @@ class SegmentDecoder:
     def decode(self, segment: Segment) -> Iterator[Event]:
         """Everything in one segment."""
         state = self._renditions.setdefault(segment.rendition, _Rendition())
+        # Renditions come segment by segment: one that is a segment behind is not absent.
+        self._timeline.skew_ns = max(self._timeline.skew_ns, 2 * segment.duration_ns + SKEW_NS)
         if segment.discontinuity and state.decoders:
             yield from self._discontinuity(state)
         before = (
