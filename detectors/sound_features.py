@@ -53,6 +53,10 @@ def _starts(samples: int, rate_hz: int) -> npt.NDArray[np.intp]:
 
 
 def _mean_squares(x: npt.NDArray[np.floating], starts: npt.NDArray[np.intp]) -> npt.NDArray[np.floating]:
+    if x.shape[1] % len(starts) == 0:
+        pieces = x.reshape(x.shape[0], len(starts), -1)
+        even: npt.NDArray[np.floating] = np.einsum("csn,csn->cs", pieces, pieces) / x.dtype.type(pieces.shape[2])
+        return even
     lengths = np.diff(starts, append=x.shape[1])
     sums: npt.NDArray[np.floating] = np.add.reduceat(x * x, starts, axis=1)
     return sums / lengths.astype(x.dtype)
@@ -61,7 +65,11 @@ def _mean_squares(x: npt.NDArray[np.floating], starts: npt.NDArray[np.intp]) -> 
 def _levels(block: Block) -> Levels:
     x = block[SAMPLES]
     starts = _starts(x.shape[1], block.rate_hz)
-    peak = np.maximum.reduceat(np.abs(x), starts, axis=1)
+    if x.shape[1] % len(starts) == 0:
+        pieces = x.reshape(x.shape[0], len(starts), -1)
+        peak = np.maximum(pieces.max(axis=2), -pieces.min(axis=2))
+    else:
+        peak = np.maximum.reduceat(np.abs(x), starts, axis=1)
     return Levels(peak, np.asarray(_mean_squares(x, starts), np.float32))
 
 
@@ -123,7 +131,7 @@ def _k_filter(rate_hz: int) -> _Filter:
 
 
 @lru_cache(maxsize=32)
-def _responses(rate_hz: int, length: int) -> tuple[Real, Real, Real, Real]:
+def _responses(rate_hz: int, length: int) -> tuple[Samples, Samples, Samples, Real]:
     """Over `length` samples: input to output, state to output, input to last state, and state to last state."""
     f = _k_filter(rate_hz)
     powers = [np.eye(4)]
@@ -134,7 +142,12 @@ def _responses(rate_hz: int, length: int) -> tuple[Real, Real, Real, Real]:
     forced = np.where(lag >= 0, impulse[np.maximum(lag, 0)], 0.0)
     free = np.array([f.c @ p for p in powers[:length]])
     drive = np.array([powers[length - 1 - n] @ f.b for n in range(length)])
-    return np.ascontiguousarray(forced.T), np.ascontiguousarray(free.T), drive, powers[length]
+    return (
+        np.ascontiguousarray(forced.T, np.float32),
+        np.ascontiguousarray(free.T, np.float32),
+        drive.astype(np.float32),
+        powers[length],
+    )
 
 
 @lru_cache(maxsize=16)
@@ -154,29 +167,31 @@ def _carries(rate_hz: int, length: int, pieces: int) -> Real:
 _PIECE = 64  # samples filtered by one matrix product
 
 
-def k_weight(x: Samples, rate_hz: int, state: Real) -> tuple[Real, Real]:
+def k_weight(x: Samples, rate_hz: int, state: Real) -> tuple[Samples, Real]:
     """`x` (channels, samples) through the K-weighting, and the filter's new `state` (channels, 4).
 
     The recursion is exact: pieces of 64 samples are independent once the state before each is known, and those
-    follow from one another by a small matrix product.
+    follow from one another by a small matrix product. The state is carried in double precision.
     """
     channels, samples = x.shape
-    out = np.empty((channels, samples))
+    parts: list[Samples] = []
     done = 0
     for length in (_PIECE, samples % _PIECE):
         pieces = (samples - done) // length if length else 0
         if not pieces:
             continue
         forced, free, drive, _ = _responses(rate_hz, length)
-        part = x[:, done : done + pieces * length].astype(np.float64).reshape(channels * pieces, length)
+        part = x[:, done : done + pieces * length].reshape(channels * pieces, length)
         own = (part @ drive).reshape(channels, 4 * pieces)
         states = np.concatenate([state, own], axis=1) @ _carries(rate_hz, length, pieces)
         y = part @ forced
-        y += states[:, : 4 * pieces].reshape(channels * pieces, 4) @ free
-        out[:, done : done + pieces * length] = y.reshape(channels, pieces * length)
+        y += states[:, : 4 * pieces].astype(np.float32).reshape(channels * pieces, 4) @ free
+        parts.append(y.reshape(channels, pieces * length))
         state = states[:, 4 * pieces :]
         done += pieces * length
-    return out, state
+    if len(parts) == 1:
+        return parts[0], state
+    return np.concatenate([np.zeros((channels, 0), np.float32), *parts], axis=1), state
 
 
 def _joined(block: Block) -> Block | None:
@@ -195,7 +210,7 @@ def _k_weighted(block: Block) -> KWeighted:
     each = _mean_squares(y, _starts(x.shape[1], block.rate_hz))
     # Denormal numbers are slow, and what is below -300 dBFS is nothing.
     state = np.where(np.abs(state) < 1e-15, 0.0, state)
-    return KWeighted(loudness_weights(block.channels) @ each, state)
+    return KWeighted(loudness_weights(block.channels) @ each.astype(np.float64), state)
 
 
 K_WEIGHTED: Feature[Block, KWeighted] = Feature("k_weighted", _k_weighted)
@@ -249,20 +264,21 @@ def _true_peak(block: Block) -> TruePeak:
         tail[:, _TAPS - 1 - last.shape[1] :] = last
     if (np.maximum(peak, np.abs(tail).max(axis=1)) * _GAIN > floor).any():
         runs = -(-samples // _RUN)
-        padded = np.zeros((channels, _TAPS - 1 + runs * _RUN), np.float32)
+        padded = np.zeros((channels, (runs + 1) * _RUN), np.float32)
         padded[:, : _TAPS - 1] = tail
         padded[:, _TAPS - 1 : _TAPS - 1 + samples] = x
-        width = _RUN + _TAPS - 1
-        windows = np.lib.stride_tricks.sliding_window_view(padded, width, axis=1)[:, ::_RUN]
+        windows = np.lib.stride_tricks.sliding_window_view(padded, _RUN + _TAPS - 1, axis=1)[:, ::_RUN]
+        halves = padded.reshape(channels, 2 * (runs + 1), _RUN // 2)
+        each = np.maximum(halves.max(axis=2), -halves.min(axis=2))
+        bound = np.maximum(np.maximum(each[:, :-2:2], each[:, 1:-2:2]), each[:, 2::2]) * _GAIN
         for channel in range(channels):
-            bound = np.abs(windows[channel]).max(axis=1) * _GAIN
-            rows = windows[channel][bound > floor[channel]]
-            if len(rows):
+            chosen = np.flatnonzero(bound[channel] > floor[channel])
+            if len(chosen):
+                finer = windows[channel, chosen] @ _INTERPOLATOR
                 # The zeros after the last sample would invent an overshoot of the sound's end.
-                finer = np.abs(rows @ _INTERPOLATOR)
-                if samples % _RUN and bound[-1] > floor[channel]:
+                if samples % _RUN and chosen[-1] == runs - 1:
                     finer[-1, 4 * (samples % _RUN) :] = 0.0
-                peak[channel] = max(peak[channel], float(finer.max()))
+                peak[channel] = max(peak[channel], float(finer.max()), -float(finer.min()))
     return TruePeak(peak, np.maximum(highest, peak))
 
 

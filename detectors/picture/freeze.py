@@ -63,7 +63,8 @@ FADE_PICTURES = 3  # in so many remembered pictures at least,
 FADE_SETTLED = 0.2  # those that differ by no more than this share of it left out,
 FADE_MIDDLE = 0.75  # in its middle by so much of that at most,
 FADE_LATE = 0.5  # late by so much at most;
-STRAIGHT_CODES, STRAIGHT = 12.0, 0.05  # or it is large, and straight to so much of it
+STRAIGHT_CODES, STRAIGHT = 12.0, 0.05  # where it is large, and straight to so much of it,
+FADE_MIDDLE_STRAIGHT = 0.88  # its fine detail may come nearer more slowly
 MOVED_SHARE = 0.5  # of the time constant, for a tile to count as moving
 
 
@@ -303,9 +304,7 @@ def _fades(shot: Sequence[Small], end: Small) -> bool:
     """
     distances = [cv2.norm(picture, end, cv2.NORM_L1) / end.size for picture in shot]
     far = max(distances)
-    begin = max(n for n, d in enumerate(distances) if d >= 0.92 * far)  # a short one is all in the look back
-    if far > STRAIGHT_CODES and len(shot) - begin > FADE_PICTURES and _is_straight(distances[begin:], STRAIGHT * far):
-        return True
+    begin = max(n for n, d in enumerate(distances) if d >= 0.85 * far)  # a short one is all in the look back
     # What is that near to the end may be a coder settling.
     past = max((n for n, d in enumerate(distances) if d > FADE_SETTLED * far), default=begin) + 1
     middle = (begin + past) // 2
@@ -313,9 +312,10 @@ def _fades(shot: Sequence[Small], end: Small) -> bool:
         return False
     if distances[middle] > FADE_MIDDLE * far or distances[past - 1] > FADE_LATE * far:
         return False
+    straight = far > STRAIGHT_CODES and _is_straight(distances[begin:past], STRAIGHT * far)
     fine = _detail(end)
     first, half = (cv2.norm(_detail(picture), fine, cv2.NORM_L1) for picture in (shot[begin], shot[middle]))
-    return half <= FADE_MIDDLE * first
+    return half <= (FADE_MIDDLE_STRAIGHT if straight else FADE_MIDDLE) * first
 
 
 def _is_straight(way: Sequence[float], tolerance: float) -> bool:

@@ -5,12 +5,15 @@ Measures  flat_top_pile        ratio: samples in the fullest bin around the ceil
           flat_top_squareness  ratio: how much further the tops would have reached, going on as steeply as they
           entered, than they did; 0.67..1 for round tops, more for flat ones.
           flat_top_runs        a second: runs of 3 or more equal samples at the extreme, steeply entered.
-          All once a second, of the worst channel.
-Defect    clipping             `flat_top_score` at 1 or more in `min_windows` windows of 1 s that follow each other: the
-          runs reach `min_runs`, or pile and squareness both reach their limits (0.6 of them where more than 16 % of
-          the samples lie near the ceiling, against 3 to 14 % in natural sound, and it is no tone). The ceiling may lie
-          anywhere above `min_dbfs`: sound clipped upstream and turned down since is clipped. Pile and squareness
-          survive lossy coding, which rings on flat tops and leaves no run. Dated to 100 ms.
+          All once a second, of the worst channel; squareness is 0 where the pile rules clipping out.
+Defect    clipping             each second has a `flat_top_score`, 1 at the limits: the runs reach `min_runs`; or pile
+          and squareness both reach their limits (0.6 of them where more than 16 % of the samples lie near the
+          ceiling, against 3 to 14 % in natural sound, and it is no tone); or `min_over` of the samples lie 1 dB beyond
+          full scale without standing out, as lossy coding leaves sound that was overdriven hard. What the scores
+          exceed 0.7 by adds up; at `min_evidence`, with one score of 1, it opens. Once open, blocks of 100 ms that
+          pile up at the same ceiling keep it so, across gaps of `bridge_seconds`. It begins with the first block of
+          the stretch that reaches the ceiling and ends with the last evidence. The ceiling may lie anywhere above
+          `min_dbfs`: sound clipped upstream and turned down since is clipped.
 Blind to  fewer than some 30 clipped tops a second after lossy coding, a limiter's round tops, clipping
           that was filtered afterwards (telephone bands). Square waves and other synthetic sound that is hardly
           ever near zero, or has edges far too steep, is taken for intended. Overload of dense music by less than 6 dB.
@@ -48,7 +51,8 @@ LEAST_LOW_SHARE = 0.02  # of the samples below 0.4 of the 98th percentile; squar
 COARSE = 0.01  # of the 98th percentile: steps that would fill every other bin of the histogram
 DENSE_SHARE, DENSE_SPREAD, DENSE_LIMITS = 0.16, 1.07, 0.6
 OVER, MOST_OVER = 10 ** (1 / 20), 1.3  # beyond full scale; the score that this alone can reach
-DENSE_OVER = 1.6  # spread; beyond, a few peaks stand out and nothing was cut
+DENSE_OVER = 2.0  # spread; beyond, a few peaks stand out and nothing was cut
+LEAST_PILE, LEAST_SHARE = 1.2, 0.1  # below both, no squareness makes it clipping
 BINS, CEILING_BIN = 20, 16  # the 98th percentile of the absolute values is the upper edge of bin 15
 
 
@@ -67,7 +71,7 @@ class ClippingParams(Params):
         default=-26.0, ge=-60, le=0, description="dBFS of the ceiling; lower ones are not judged"
     )
     min_evidence: float = Field(
-        default=1.2, ge=0.1, le=20, description="ratio above 0.7, added up over the seconds that look clipped"
+        default=1.1, ge=0.1, le=20, description="ratio above 0.7, added up over the seconds that look clipped"
     )
     bridge_seconds: float = Field(default=5.0, ge=0, le=60, description="seconds without, within one defect")
 
@@ -114,38 +118,42 @@ def exact_runs(x: npt.NDArray[np.float32]) -> tuple[int, float]:
     return best, height
 
 
-def tops(x: npt.NDArray[np.float32]) -> Tops:
-    """The shape of the extremes of `x` (samples of one channel, about 1 s)."""
-    size = np.abs(x)
-    every = size[::3]
+def tops(x: npt.NDArray[np.float32], every: npt.NDArray[np.float32] | None = None) -> Tops:
+    """The shape of the extremes of `x` (samples of one channel, about 1 s); `every` are some of their sizes.
+
+    The squareness is looked at only where the histogram allows for clipping, and is 0 elsewhere.
+    """
+    every = np.abs(x[::THIN]) if every is None else every
     place, rare = int(len(every) * 0.98), int(len(every) * 0.999)
     parted = np.partition(every, (place, rare))
     high, highest = float(parted[place]), float(parted[rare])
     runs, top = exact_runs(x)
-    over = float((every > OVER).mean()) if highest > OVER else 0.0
     if high <= 0.0:
         return Tops(top, runs=runs)
-    level = 0.8 * high
-    up = size > level
-    entries = np.flatnonzero(up[1:] & ~up[:-1])
-    within = size[up]
-    share = len(within) / len(x)
     if float((every < 0.4 * high).mean()) < LEAST_LOW_SHARE:
-        return Tops(top or high)
-    if len(entries) < LEAST_TOPS or smallest_step(x) > COARSE * high:
-        return Tops(top or high, runs=runs, over=over)
-    slope = float((size[entries + 1] - size[entries]).mean())
-    height = 1.5 * float(within.mean() - level)  # a parabola is two thirds of its height on average
-    squareness = slope * (len(within) / len(entries)) / (4.0 * height)
-    if squareness > SYNTHETIC_SQUARENESS:
         return Tops(top or high)
     counts = np.bincount(
         np.minimum(every * np.float32(CEILING_BIN / high), BINS).astype(np.intp), minlength=BINS + 1
     )
     fullest = 13 + int(counts[13:19].argmax())
-    emptiest = int(counts[8:fullest].min())
+    pile = float(counts[fullest]) / max(1, int(counts[8:fullest].min()))
     ceiling = top if runs else (fullest + 0.5) * high / CEILING_BIN
-    pile = float(counts[fullest]) / max(1, emptiest)
+    level = 0.8 * high
+    share = float((every > level).mean())
+    over = float((every > OVER).mean()) if highest > OVER else 0.0
+    if pile < LEAST_PILE and share < LEAST_SHARE and over == 0.0:
+        return Tops(ceiling, pile, 0.0, runs, share, highest / high)
+    size = np.abs(x)
+    up = size > level
+    entries = np.flatnonzero(up[1:] & ~up[:-1])
+    if len(entries) < LEAST_TOPS or smallest_step(x) > COARSE * high:
+        return Tops(top or high, runs=runs)
+    within = size[up]
+    slope = float((size[entries + 1] - size[entries]).mean())
+    height = 1.5 * float(within.mean() - level)  # a parabola is two thirds of its height on average
+    squareness = slope * (len(within) / len(entries)) / (4.0 * height)
+    if squareness > SYNTHETIC_SQUARENESS:
+        return Tops(top or high)
     return Tops(ceiling, pile, squareness, runs, share, highest / high, over)
 
 
@@ -231,8 +239,9 @@ class Clipping(Detector[ClippingParams]):
         blocks = list(self._kept)[-WINDOW_BLOCKS:]
         if max(block.peak for block in blocks) >= self._floor:
             joined = np.concatenate(self._window, axis=1)
+            sizes = np.concatenate([block.size for block in blocks], axis=1)
             for channel in range(joined.shape[0]):
-                found = tops(joined[channel])
+                found = tops(joined[channel], sizes[channel])
                 points = self._score(found)
                 if points > score:
                     worst, score, row = found, points, channel
