@@ -55,7 +55,9 @@ def _starts(samples: int, rate_hz: int) -> npt.NDArray[np.intp]:
 def _mean_squares(x: npt.NDArray[np.floating], starts: npt.NDArray[np.intp]) -> npt.NDArray[np.floating]:
     if x.shape[1] % len(starts) == 0:
         pieces = x.reshape(x.shape[0], len(starts), -1)
-        even: npt.NDArray[np.floating] = np.einsum("csn,csn->cs", pieces, pieces) / x.dtype.type(pieces.shape[2])
+        even: npt.NDArray[np.floating] = np.einsum("csn,csn->cs", pieces, pieces) / x.dtype.type(
+            pieces.shape[2]
+        )
         return even
     lengths = np.diff(starts, append=x.shape[1])
     sums: npt.NDArray[np.floating] = np.add.reduceat(x * x, starts, axis=1)

@@ -39,7 +39,9 @@ PAST_STEPS, NOW_STEPS, LEAST_PAST_STEPS = 2000, 300, 400
 SLOW_STEPS = 600  # a jump to sound that is not at its full level at once
 DROP_STEPS, RETURN_STEPS, SIDE_STEPS = 500, 200, 100
 ABRUPT_SHARE = 0.6  # of a drop lies within the second around its step
-STEADY_LU = 10.0  # between the loudest 400 ms of the thirds of what follows a drop; more is a fade, or a new scene's
+STEADY_LU = (
+    10.0  # between the loudest 400 ms of the thirds of what follows a drop; more is a fade, or a new scene's
+)
 EVERY_BLOCKS = 5  # the past is looked at twice a second
 QUIET_LUFS = -60.0  # below, it is silence and another detector's
 HEARD_LUFS = -50.0
