@@ -275,8 +275,9 @@ class Clipping(Detector[ClippingParams]):
             self._seen_ns = hits[-1].end_ns if hits else self._end_ns
             yield from self._hold.update(self._end_ns, True, score)
         else:
-            yield from self._hold.update(self._seen_ns, False, score, end_ns=self._end_ns)
-            if not self._hold.is_open:
+            closed = list(self._hold.update(self._seen_ns, False, score, end_ns=self._end_ns))
+            yield from closed
+            if closed:
                 self._ended_ns = self._seen_ns
                 self._suspicion = _Suspicion()
 

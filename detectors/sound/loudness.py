@@ -3,12 +3,13 @@
 Measures  loudness_momentary, loudness_short_term  LUFS, once a second; loudness_jump  LU: the short-term loudness
           against the loudest 3 s of the recent past; at the end loudness_integrated (LUFS), loudness_range (LU),
           loudness_short_term_max and loudness_momentary_max (LUFS).
-Defect    loudness, of three kinds, told by its detail. *Jump*: for 3 s the sound is `jump_lu` louder than the
+Defect    loudness, of three kinds, told by its detail. *Jump*: for 3 s (or 6) the sound is `jump_lu` louder than the
           loudest 3 s of the last 20 s, it came within a second, and it is louder than `loud_lufs`. *Drop*: for
-          4 s it is `drop_lu` quieter than the quietest 3 s of the last 20 s, it went within a second, and it is
-          not silence. *Target*: only where the profile sets `target_lufs`: the integrated loudness leaves the
-          target by more than `tolerance_lu`. Jump and drop are dated at the step and end when the level
-          returns, or after `settle_seconds`, when the new level is the stream's own.
+          5 s it is `drop_lu` quieter than the quietest 3 s of the last 20 s, six tenths of that went within a second,
+          its thirds are about as loud as one another, and it is not silence: what fades is programme. *Target*:
+          only where the profile sets `target_lufs`: the integrated loudness leaves the target by more than
+          `tolerance_lu`. Jump and drop are dated at the step and end when the level returns, or after
+          `settle_seconds`, when the new level is the stream's own.
 Blind to  a stream that is at the wrong level from its beginning, unless `target_lufs` is set: web channels live at
           -14 LUFS and quiet ones at -35. Crescendos, and the loud part of programme that was loud in the last
           20 s. The first 4 s of sound, which are its past. A mono track is measured as one channel.

@@ -91,6 +91,15 @@ def test_a_crescendo_is_programme() -> None:
     assert edges(loudness(), blocks(sound)) == []
 
 
+@pytest.mark.parametrize("seconds", [2.5, 4.5, 9.0])
+def test_a_fade_is_programme(seconds: float) -> None:
+    for depth in (1e-2, 6e-3):
+        out = np.geomspace(1.0, depth, round(seconds * RATE_HZ), dtype=np.float32)
+        faded = music(seconds, -18, seed=1) * out
+        rest = music(8.0, -18, seed=2) * np.float32(depth)
+        assert edges(loudness(), blocks(join(music(8, -18), faded, rest, music(6, -18, seed=3)))) == []
+
+
 def test_silence_is_not_a_drop() -> None:
     assert edges(loudness(), blocks(join(music(8), nothing(6), music(6)))) == []
 
