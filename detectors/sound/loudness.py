@@ -5,7 +5,7 @@ Measures  loudness_momentary, loudness_short_term  LUFS, once a second; loudness
           loudness_short_term_max and loudness_momentary_max (LUFS).
 Defect    loudness, of three kinds, told by its detail. *Jump*: for 3 s (or 6) the sound is `jump_lu` louder than the
           loudest 3 s of the last 20 s, it came within a second, and it is louder than `loud_lufs`. *Drop*: for
-          5 s it is `drop_lu` quieter than the quietest 3 s of the last 20 s, six tenths of that went within a second,
+          5 s it is `drop_lu` quieter than the quietest 3 s of the last 20 s, seven tenths of that went within a second,
           its thirds are about as loud as one another, and it is not silence: what fades is programme. *Target*:
           only where the profile sets `target_lufs`: the integrated loudness leaves the target by more than
           `tolerance_lu`. Jump and drop are dated at the step and end when the level returns, or after
@@ -39,7 +39,7 @@ SECOND = 1_000_000_000
 PAST_STEPS, NOW_STEPS, LEAST_PAST_STEPS = 2000, 300, 400
 SLOW_STEPS = 600  # a jump to sound that is not at its full level at once
 DROP_STEPS, RETURN_STEPS, SIDE_STEPS = 500, 200, 100
-ABRUPT_SHARE = 0.6  # of a drop lies within the second around its step
+ABRUPT_SHARE = 0.7  # of a drop lies between the half seconds before and after its step
 STEADY_LU = (
     10.0  # between the loudest 400 ms of the thirds of what follows a drop; more is a fade, or a new scene's
 )
@@ -94,6 +94,7 @@ class Loudness(Detector[LoudnessParams]):
         self._jump: float | None = None
         self._reference = LEAST_LUFS  # what an open jump or drop is measured against
         self._settles_ns = 0
+        self._returned_ns = 0  # where the last jump or drop ended: its step is not another's
         p = params
 
         def hold(value: str, unit: str, threshold: float) -> Hold:
@@ -197,6 +198,8 @@ class Loudness(Detector[LoudnessParams]):
         begun = self._step(steps, length + SIDE_STEPS, reference, up=up)
         if begun is None or begun < length - SIDE_STEPS // 2 or self._off.is_open:
             return
+        if at_ns - begun * STEP_NS < self._returned_ns:
+            return
         now = lufs(float(steps[-begun + STEPS :].mean()))
         change = now - reference if up else reference - now
         if change < least or now <= QUIET_LUFS:
@@ -222,7 +225,8 @@ class Loudness(Detector[LoudnessParams]):
         if max(excess) < half or (not up and max(parts) <= QUIET_LUFS):
             ended = self._step(steps, RETURN_STEPS + SIDE_STEPS, self._reference, up=not up, opened_up=up)
             at = at_ns - (RETURN_STEPS if ended is None else ended) * STEP_NS
-            yield from hold.update(max(at, hold.since_ns or 0), False, excess[-1], end_ns=at_ns)
+            self._returned_ns = max(at, hold.since_ns or 0)
+            yield from hold.update(self._returned_ns, False, excess[-1], end_ns=at_ns)
         elif at_ns >= self._settles_ns:
             yield from hold.update(at_ns, False, excess[-1], end_ns=at_ns)
             self._past.clear()
@@ -268,8 +272,9 @@ class Loudness(Detector[LoudnessParams]):
 
 def _abrupt(steps: npt.NDArray[np.float64], begun: int, change: float) -> bool:
     """Whether the level fell by most of `change` LU within a second, `begun` steps ago, and then stayed there."""
-    half = SIDE_STEPS // 2
-    before, after = steps[-begun - SIDE_STEPS : -begun - half], steps[len(steps) - begun + half :]
+    half, near = SIDE_STEPS // 2, 10
+    before = steps[max(0, len(steps) - begun - half - near) : len(steps) - begun - near]
+    after = steps[len(steps) - begun + near :]
     if len(before) < half or len(after) < 3 * MOMENTARY_STEPS:
         return False
     fell = lufs(float(before.mean())) - lufs(float(after[:half].mean()))
