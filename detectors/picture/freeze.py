@@ -61,10 +61,10 @@ CUT_NS = 300_000_000  # this soon after a cut, movement may be the coder settlin
 FADE_CODES = 0.4  # a fade's beginning differs from its end by so much, on average,
 FADE_PICTURES = 3  # in so many remembered pictures at least,
 FADE_SETTLED = 0.2  # those that differ by no more than this share of it left out,
-FADE_MIDDLE = 0.75  # in its middle by so much of that at most,
-FADE_LATE = 0.5  # late by so much at most;
+FADE_MIDDLE = 0.70  # in its middle by so much of that at most,
+FADE_LATE = 0.45  # late by so much at most;
 STRAIGHT_CODES, STRAIGHT = 12.0, 0.05  # where it is large, and straight to so much of it,
-FADE_MIDDLE_STRAIGHT = 0.88  # its fine detail may come nearer more slowly
+FADE_MIDDLE_STRAIGHT = 0.85  # its fine detail may come nearer more slowly
 MOVED_SHARE = 0.5  # of the time constant, for a tile to count as moving
 
 
