@@ -54,6 +54,9 @@ class AbsenceDetector(Detector[AbsenceParams]):
             # A decoder hands out its last pictures only when the next come in: those join on to what was there.
             self._begin_ns, self._end_ns = at_ns, end_ns
             return
+        if self._end_ns is not None and not self._hold.is_open and at_ns - self._end_ns >= self._allowed_ns():
+            # The samples after the hole came before the watermark had passed it.
+            yield from self._hold.update(self._end_ns, True, (at_ns - self._end_ns) / 1e9, end_ns=at_ns)
         if self._begin_ns is not None:
             step = at_ns - self._begin_ns
             usual = (
@@ -72,9 +75,11 @@ class AbsenceDetector(Detector[AbsenceParams]):
         absent = tick.at_ns - self._end_ns
         if self._hold.is_open and absent < self.params.min_seconds * 0.5e9:  # late, and it has caught up
             yield from self._hold.update(self._end_ns, False, 0.0)
-        allowed = max(self.params.min_seconds * 1e9, self.params.sparse_factor * self._longest_ns)
-        if absent >= allowed:
+        if absent >= self._allowed_ns():
             yield from self._hold.update(self._end_ns, True, absent / 1e9, end_ns=tick.at_ns)
+
+    def _allowed_ns(self) -> float:
+        return max(self.params.min_seconds * 1e9, self.params.sparse_factor * self._longest_ns)
 
     def broke(self, event: Break) -> Iterator[Finding]:
         """A new clock begins: steps across it say nothing about the cadence."""
