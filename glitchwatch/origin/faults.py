@@ -109,7 +109,7 @@ KINDS: dict[str, Kind] = {
         _kind("channel_silence", _S, "channel_silence", (3, 8), "loudness"),
         _kind("clipping", _S, "clipping", (3, 6), "loudness true_peak audio_noise click"),
         _kind("loudness", _S, "loudness", (5, 8), "true_peak clipping", tolerance_s=3.0),
-        _kind("true_peak", _S, "true_peak", (3, 6), "clipping loudness test_tone click audio_noise"),
+        _kind("true_peak", _S, "true_peak clipping", (3, 6), "loudness test_tone click audio_noise"),
         _kind("sound_missing", _S, "sound_missing", (3, 8), "timestamp_drift silence audio_dropout"),
         _kind("sound_gap", _S, "timestamp_drift sound_missing audio_dropout", (0.5, 1.2), "silence click"),
         _kind("clock_jump", _T, "timestamp_drift discontinuity_unsignalled", (0, 0), "segment_duration"),

@@ -43,8 +43,9 @@ def test_nothing_is_said_of_a_track_that_never_began() -> None:
     assert edges(missing(), [Tick(i * SECOND) for i in range(1, 30)]) == []
 
 
-def test_without_ticks_there_is_no_verdict() -> None:
-    assert edges(missing(), broken(_left_out, panning(8), 50, 150)) == []
+def test_without_ticks_the_next_picture_tells() -> None:
+    assert edges(missing(), broken(_left_out, panning(8), 50, 150)) == [("opened", 2.0), ("closed", 6.0)]
+    assert edges(missing(), broken(_left_out, panning(8), 50, 90)) == []
 
 
 def test_slides_that_change_every_five_seconds_are_no_absence() -> None:
