@@ -101,7 +101,9 @@ class Session:
         if self.report is not None:
             reports = [Reported.of(d, self.started_at) for d in self.report.get("defects", [])]
             # Blind time and media that was caught up on afterwards overlap: where the media ended is what counts.
-            length = self.report.get("input", {}).get("duration_s") or 0.0
+            execution = self.report.get("execution", {})
+            seen = execution.get("watched_s", 0.0) + execution.get("blind_s", 0.0)
+            length = self.report.get("input", {}).get("duration_s") or seen
             watched = (self.started_at, self.started_at + timedelta(seconds=length - _SETTLE_S))
         return match(self._origin.truth(self._name), reports, watched=watched)
 

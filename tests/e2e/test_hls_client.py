@@ -622,7 +622,7 @@ def test_tls_works_and_a_certificate_that_nobody_vouches_for_is_its_own_cause(
         with pytest.raises(SourceUnreachable, match="tls"):
             collect(client(url, give_up_s=0.5))
         trusting = ssl.create_default_context(cafile=str(certificate))
-        monkeypatch.setattr(net, "_tls", lambda: trusting)
+        monkeypatch.setattr(net, "tls", lambda: trusting)
         assert payloads(collect(client(url))) == ["s0", "s1"]
 
 
