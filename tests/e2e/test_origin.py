@@ -63,7 +63,7 @@ def test_everything_a_playlist_names_can_be_fetched() -> None:
 def test_the_playlist_follows_the_wall_clock() -> None:
     with opened() as origin:
         first = playlist(origin).media_sequence
-        assert first == 0
+        assert first <= 1
         wait_until(origin, 8.5)
         deadline = time.monotonic() + 20
         while playlist(origin).media_sequence < 2:

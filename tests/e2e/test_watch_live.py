@@ -190,7 +190,8 @@ def test_nothing_else_is_told_and_all_was_watched(everything: dict[str, Shown], 
 def test_outages_are_told_with_their_cause_and_nothing_is_lost(everything: dict[str, Shown]) -> None:
     shown = everything["outages"]
     assert names(shown.report) == ["black", "source_stalled", "source_unreachable"]
-    _, stalled, away = sorted(told(shown.report), key=lambda d: d.start_s)
+    (stalled,) = told(shown.report, "source_stalled")
+    (away,) = told(shown.report, "source_unreachable")
     assert "s without a new segment; origin answered 200 with media sequence" in (stalled.detail or "")
     assert "503" in (away.detail or "")
     assert not stalled.open
