@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, Literal, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,8 @@ T = TypeVar("T")
 S = TypeVar("S", bound="Sample")
 
 Plane = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]  # (height, width) code values, may be strided
+Matrix = Literal["bt601", "bt709", "bt2020"]
+Transfer = Literal["sdr", "pq", "hlg"]
 Samples = npt.NDArray[np.float32]  # (channels, samples), full scale = 1.0
 
 
@@ -53,7 +55,9 @@ class Frame(Sample):
 
     `luma` is (height, width); `chroma` two planes (Cb, Cr), smaller where subsampled, or None for
     monochrome. Code values have `depth` bits: uint8 for 8, uint16 with the value in the low bits above.
-    `full_range` is True when black is code 0. `previous` is lent for the length of one push.
+    `full_range` is True when black is code 0. `matrix` is how luma and chroma come from R'G'B' (ITU-R BT.601,
+    BT.709, BT.2020); `transfer` how code values become light: a camera's gamma ("sdr"), or PQ or HLG of ITU-R BT.2100.
+    `previous` is lent for the length of one push.
     """
 
     luma: Plane
@@ -61,6 +65,8 @@ class Frame(Sample):
     depth: int = 8
     full_range: bool = False
     corrupt: bool = False  # the decoder says so; often it does not know
+    matrix: Matrix = field(default="bt709", kw_only=True)
+    transfer: Transfer = field(default="sdr", kw_only=True)
     previous: Frame | None = field(default=None, kw_only=True, repr=False)
 
     def __getitem__(self, feature: Feature[Frame, T]) -> T:

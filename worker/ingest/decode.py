@@ -144,7 +144,8 @@ class TrackDecoder:
             if not frame.key_frame or frame.is_corrupt:
                 return
             self._waiting_for_key = False
-        luma, chroma, depth, full = picture(frame)
+        shown = picture(frame)
+        height, width = shown.luma.shape
         duration = self._frame_ns
         if not self._fps and frame.duration and self._base is not None:
             duration = max(1, int(frame.duration * self._base * NS))
@@ -158,13 +159,14 @@ class TrackDecoder:
         self.decoded += 1
         at = max(placed.at_ns, 0)
         now = self._format
-        if now is None or now.height != luma.shape[0] or now.width != luma.shape[1]:
-            yield self._describe_picture(frame, luma.shape[1], luma.shape[0], depth, at)
+        if now is None or now.height != height or now.width != width:
+            yield self._describe_picture(frame, width, height, shown.depth, at)
         self._measure_rate(at, joins=placed.joins)
         if frame.is_corrupt:
             yield Damage(at, self.track, 1, "picture decoded from damaged data")
         yield Frame(
-            self.track, at, duration, luma, chroma, depth, full, frame.is_corrupt,
+            self.track, at, duration, shown.luma, shown.chroma, shown.depth, shown.full_range, frame.is_corrupt,
+            matrix=shown.matrix, transfer=shown.transfer,
             joins=placed.joins or [b.kind for b in placed.breaks] == ["gap"],  # same clock, time skipped
         )  # fmt: skip
 
