@@ -90,9 +90,7 @@ def test_any_stream_reaches_every_detector(name: str, tmp_path: Path) -> None:
         assert (frame.depth, frame.matrix, frame.transfer) == (kind.depth, kind.matrix, kind.transfer)
         assert (frame.chroma is None) == (kind.pix_fmt == "gray")
 
-    report = Watch(
-        str(path), profiles.seats(profiles.read(None), ()), version="0", clock=ManualClock()
-    ).run()
+    report = Watch(str(path), profiles.seats(profiles.read(None), ()), version="0", clock=ManualClock()).run()
     assert report.execution.status == "complete"
     assert [c for c in report.coverage if c.fault] == []
     assert [d for d in report.defects if d.severity.rank >= Severity.ERROR.rank] == []

@@ -99,7 +99,9 @@ def test_luma_made_of_rgb_is_bt601_whatever_the_size() -> None:
     assert abs(int(shown.luma[100, 100]) - 82) <= 1  # 63 by BT.709
 
 
-@pytest.mark.parametrize(("signalled", "transfer"), [(2, "sdr"), (1, "sdr"), (14, "sdr"), (16, "pq"), (18, "hlg")])
+@pytest.mark.parametrize(
+    ("signalled", "transfer"), [(2, "sdr"), (1, "sdr"), (14, "sdr"), (16, "pq"), (18, "hlg")]
+)
 def test_the_transfer_is_told(signalled: int, transfer: str) -> None:
     frame = made("yuv420p10le")
     frame.color_trc = signalled
