@@ -127,7 +127,10 @@ class MeasurementValue(_Part):
 
 
 class Coverage(_Part):
-    """What one detector really saw of one track, and what it cost."""
+    """What one detector really saw of one track, and what it cost.
+
+    `not_yet_s` is the part of `watched_s` in which it had not learned enough to judge.
+    """
 
     detector: str
     track: str | None

@@ -66,6 +66,14 @@ class Detector(Generic[P]):
                     f"Detector {cls.__name__} wants {feature.name!r} more often than its {feature.rate_hz} a second."
                 )
 
+    @property
+    def ready(self) -> bool:
+        """Whether it can judge what comes next. One that learns a baseline first is not, until it has learned.
+
+        Media shown to a detector that is not ready counts as watched and as *not yet* judged.
+        """
+        return True
+
     @classmethod
     def family(cls) -> str:
         """The folder it lives in: picture, sound, sync or transport."""

@@ -44,6 +44,7 @@ class _Chair:
     track: str | None
     allowed: frozenset[Any]
     cpu_ns: int = 0
+    not_yet_ns: int = 0  # watched before it was ready to judge
     slot: int = -1  # of a detector that wants fewer pictures: the last time slot it was shown
     fault: str | None = None
     fault_at_ns: int = 0  # how much of the track had been watched by then
@@ -79,6 +80,7 @@ class Pipeline:
     def __init__(self, seats: Sequence[Seat]) -> None:
         self._seats = list(seats)
         self._chairs: list[_Chair] = []
+        self._learners: list[_Chair] = []  # those that may say that they are not ready
         self._pushed = 0
         self._routes: dict[
             tuple[str, str | None], list[tuple[_Chair, Callable[[Any], Iterable[Finding]]]]
@@ -103,15 +105,15 @@ class Pipeline:
         if track is not None and track not in self._tracks:
             self._welcome(track)
         kind = type(event).__name__
+        findings: list[Finding] = []
         if isinstance(event, Frame | Block):
-            self._count_watched(event)
+            self._count_watched(event, findings)
             if event.joins:
                 event.previous = self._previous.get(event.track)
         elif isinstance(event, Source):
             self._count_blind(event)
         elif isinstance(event, Break) and event.track is not None and event.kind == "gap":
             self._tracks[event.track].end_ns = event.at_ns + event.delta_ns
-        findings: list[Finding] = []
         for chair, handler in self._route(_HANDLER[kind], track):
             if chair.fault is not None:
                 continue
@@ -174,6 +176,7 @@ class Pipeline:
                     track=chair.track,
                     watched_s=round(watched / 1e9, 3),
                     blind_s=round(blind / 1e9, 3),
+                    not_yet_s=round(chair.not_yet_ns / 1e9, 3),
                     cpu_ms_per_s=round(chair.cpu_ns * 1e3 / watched, 4) if watched else 0.0,
                     fault=chair.fault,
                 )
@@ -191,8 +194,10 @@ class Pipeline:
         self._routes.clear()
 
     def _sit(self, seat: Seat, track: str | None) -> None:
-        detector = seat.detector(seat.params, track)
-        self._chairs.append(_Chair(seat, detector, track, frozenset(seat.detector.needs)))
+        chair = _Chair(seat, seat.detector(seat.params, track), track, frozenset(seat.detector.needs))
+        self._chairs.append(chair)
+        if seat.detector.ready is not Detector.ready:
+            self._learners.append(chair)
 
     def _route(
         self, handler: str, track: str | None
@@ -317,11 +322,22 @@ class Pipeline:
                 updates.append(replace(marked, edge=Edge.UPDATED))
         return updates
 
-    def _count_watched(self, event: Frame | Block) -> None:
-        ledger = self._tracks[event.track]
+    def _count_watched(self, event: Frame | Block, out: list[Finding]) -> None:
+        """Called before the event is shown, so that the one with which a detector has learned is not judged."""
+        ledger, before_ns = self._tracks[event.track], self.watched_ns if self._learners else 0
         begin = event.at_ns if not event.joins or ledger.end_ns is None else ledger.end_ns
-        ledger.watched_ns += max(0, event.end_ns - begin)
+        length_ns = max(0, event.end_ns - begin)
+        ledger.watched_ns += length_ns
         ledger.end_ns = max(event.end_ns, ledger.end_ns or 0)
+        for chair in self._learners:
+            if chair.fault is None and chair.track in (None, event.track):
+                try:
+                    ready = chair.detector.ready
+                except Exception as error:  # a detector's fault, like those in its handlers
+                    out.extend(self._quarantine(chair, event.at_ns, error))
+                    continue
+                if not ready:
+                    chair.not_yet_ns += length_ns if chair.track else self.watched_ns - before_ns
 
     def _count_blind(self, event: Source) -> None:
         if event.blind is not None:

@@ -402,6 +402,86 @@ def test_coverage_has_a_row_for_each_instance_and_its_cost() -> None:
     assert rows["spy", "audio:0"].watched_s == pytest.approx(0.1)
 
 
+class Learner(Detector[NoParams]):
+    """Knows its stream after five pictures; a jump of the clock makes it forget. Breaks when it is told to."""
+
+    id = "learner"
+    scope = Scope.VIDEO
+    rate_hz = 5.0
+    Params = NoParams
+    breaks = False
+
+    def __init__(self, params: NoParams, track: str | None) -> None:
+        super().__init__(params, track)
+        self.seen = 0
+
+    @property
+    def ready(self) -> bool:
+        if self.breaks and self.seen >= 3:
+            raise ValueError("bug")
+        return self.seen >= 5
+
+    def picture(self, view: PictureView) -> Iterable[Finding]:
+        self.seen += 1
+        return ()
+
+    def broke(self, event: Break) -> Iterable[Finding]:
+        self.seen = 0
+        return ()
+
+
+def test_what_is_shown_before_a_detector_is_ready_is_not_yet_judged() -> None:
+    pipeline = Pipeline([seat(Learner), seat(Spy)])
+    for index in range(100):  # it asks for every fifth picture: the fifth is number 20
+        pipeline.push(frame(index))
+    rows = {c.detector: c for c in pipeline.coverage()}
+    assert (rows["learner"].watched_s, rows["learner"].not_yet_s) == (4.0, 0.84)
+    assert rows["spy"].not_yet_s == 0.0
+
+
+def test_a_detector_that_forgets_at_a_break_is_not_ready_again() -> None:
+    pipeline = Pipeline([seat(Learner)])
+    for index in range(50):
+        pipeline.push(frame(index))
+    pipeline.push(Break(2 * SECOND, "video:0", "jump", SECOND))
+    for index in range(50, 60):
+        pipeline.push(frame(index))
+    (row,) = pipeline.coverage()
+    assert row.not_yet_s == pytest.approx(0.84 + 0.4)
+
+
+def test_a_detector_of_the_input_is_not_ready_in_the_time_of_the_longest_track() -> None:
+    class Never(Learner):
+        """Of the whole input, and never sure."""
+
+        id = "never"
+        scope = Scope.INPUT
+        ready = property(lambda self: False)
+
+    pipeline = Pipeline([seat(Never)])
+    for index in range(50):
+        pipeline.push(frame(index))
+    for index in range(10):
+        pipeline.push(block(index))
+    (row,) = pipeline.coverage()
+    assert (row.watched_s, row.not_yet_s) == (2.0, 2.0)
+
+
+def test_a_fault_in_saying_whether_it_is_ready_is_contained_too() -> None:
+    class Breaks(Learner):
+        """Breaks when asked."""
+
+        id = "breaks"
+        breaks = True
+
+    pipeline = Pipeline([seat(Breaks), seat(Spy)])
+    found = [f for index in range(20) for f in pipeline.push(frame(index))]
+    assert [f.defect for f in found if isinstance(f, DefectEdge)] == [FAULT_DEFECT]
+    rows = {c.detector: c for c in pipeline.coverage()}
+    assert rows["breaks"].fault == "ValueError: bug"
+    assert rows["spy"].watched_s == 0.8
+
+
 def test_events_of_every_kind_are_carried() -> None:
     pipeline = Pipeline([seat(Spy)])
     kinds: list[Event] = [
