@@ -19,6 +19,20 @@ Matrix = Literal["bt601", "bt709", "bt2020"]
 Transfer = Literal["sdr", "pq", "hlg"]
 Samples = npt.NDArray[np.float32]  # (channels, samples), full scale = 1.0
 
+SAMPLED_HZ = (
+    5.0  # pictures a second that are looked at closely; detectors that want fewer see some of the same
+)
+
+
+def slot_of(at_ns: int, rate_hz: float) -> int:
+    """The time slot of a detector that wants `rate_hz` pictures a second: it is shown the first picture of each.
+
+    Slots longer than those of `SAMPLED_HZ` are made of whole ones, so that features are shared.
+    """
+    if rate_hz < SAMPLED_HZ:
+        return int(at_ns * SAMPLED_HZ // 1_000_000_000 * rate_hz // SAMPLED_HZ)
+    return int(at_ns * rate_hz // 1_000_000_000)
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Feature(Generic[S, T]):

@@ -6,13 +6,13 @@ Bit depth and sampling are normalised here, once: all code values below are 8-bi
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from detectors.frame import Feature, Frame, Plane
+from detectors.frame import SAMPLED_HZ, Feature, Frame, Plane
 
 Small = npt.NDArray[np.uint8]  # (about 135 lines, about 400 samples of a 16:9 picture), 8-bit code values
 Tiles = npt.NDArray[np.float32]  # (TILE_ROWS, TILE_COLUMNS)
@@ -30,6 +30,32 @@ def thin(plane: Plane, depth: int, step: int) -> Small:
     if depth > 8:
         return np.ascontiguousarray(picked >> (depth - 8)).astype(np.uint8)
     return np.ascontiguousarray(picked, np.uint8)
+
+
+def eight_bit(plane: Plane, depth: int) -> npt.NDArray[np.uint8]:
+    """The whole raster as 8-bit code values, rounded; `plane` itself where it is so already."""
+    if depth == 8:
+        return plane.view(np.uint8)
+    return np.asarray(cv2.convertScaleAbs(plane, alpha=1.0 / (1 << (depth - 8))), np.uint8)
+
+
+def _luma_full(frame: Frame) -> npt.NDArray[np.uint8]:
+    return eight_bit(frame.luma, frame.depth)
+
+
+LUMA_FULL8: Feature[Frame, npt.NDArray[np.uint8]] = Feature("luma_full8", _luma_full, rate_hz=SAMPLED_HZ)
+"""Luma at full raster, (height, width) 8-bit code values: to be read only, and not kept beyond its picture."""
+
+
+def _luma_half(frame: Frame) -> npt.NDArray[np.uint8]:
+    height, width = frame.luma.shape
+    even = frame.luma[: max(1, height & ~1), : max(1, width & ~1)]
+    size = (max(1, width // 2), max(1, height // 2))
+    return eight_bit(cast(Plane, cv2.resize(even, size, interpolation=cv2.INTER_AREA)), frame.depth)
+
+
+LUMA_HALF: Feature[Frame, npt.NDArray[np.uint8]] = Feature("luma_half", _luma_half, rate_hz=SAMPLED_HZ)
+"""Luma averaged over 2 x 2 samples, (height // 2, width // 2) 8-bit code values."""
 
 
 def _luma_small(frame: Frame) -> Small:

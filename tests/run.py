@@ -6,7 +6,7 @@ from typing import Any
 from contracts.findings import DefectEdge, Finding, Measurement
 from detectors.detector import Detector
 from detectors.events import Event
-from detectors.frame import Block, Frame, PictureView, SoundView
+from detectors.frame import Block, Frame, PictureView, SoundView, slot_of
 
 
 def findings(detector: Detector[Any], events: Iterable[Event]) -> list[Finding]:
@@ -14,13 +14,16 @@ def findings(detector: Detector[Any], events: Iterable[Event]) -> list[Finding]:
     allowed = frozenset(type(detector).needs)
     out: list[Finding] = []
     previous: dict[type, Any] = {}
-    last_ns = 0
+    rate = type(detector).rate_hz
+    slot, last_ns = -1, 0
     for event in events:
         if isinstance(event, Frame | Block):
             before = previous.get(type(event))
             event.previous = before
             if isinstance(event, Frame):
-                out.extend(detector.picture(PictureView(event, allowed)))
+                before_slot, slot = slot, slot_of(event.at_ns, rate) if rate else slot + 1
+                if slot != before_slot:
+                    out.extend(detector.picture(PictureView(event, allowed)))
             else:
                 out.extend(detector.sound(SoundView(event, allowed)))
             event.previous = None

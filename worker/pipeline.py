@@ -19,7 +19,7 @@ from contracts.report import Coverage
 from detectors.catalogue import Seat
 from detectors.detector import Detector, Scope
 from detectors.events import Break, Event, Source
-from detectors.frame import Block, Frame, PictureView, SoundView
+from detectors.frame import Block, Frame, PictureView, SoundView, slot_of
 
 log = structlog.get_logger()
 
@@ -217,7 +217,7 @@ class Pipeline:
         rate = chair.seat.detector.rate_hz
         if rate is None:
             return True
-        slot = int(frame.at_ns * rate * self.rate_factor // 1_000_000_000)
+        slot = slot_of(int(frame.at_ns * self.rate_factor), rate)
         if slot == chair.slot:
             return False
         chair.slot = slot

@@ -161,6 +161,30 @@ def test_a_slower_detector_is_shown_one_picture_a_slot() -> None:
     assert times == pytest.approx([0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8])
 
 
+def test_slower_detectors_are_shown_some_of_the_same_pictures() -> None:
+    shown: dict[float, set[int]] = {}
+
+    def at(rate: float) -> type[Spy]:
+        class Slow(Spy):
+            """So many a second."""
+
+            id = f"slow_{round(rate)}"
+            rate_hz = rate
+
+            def picture(self, view: PictureView) -> Iterable[Finding]:
+                shown.setdefault(rate, set()).add(view.at_ns)
+                return ()
+
+        return Slow
+
+    pipeline = Pipeline([seat(at(rate)) for rate in (5.0, 2.0, 1.0)])
+    for index in range(17, 517):  # joined in the middle of a second
+        pipeline.push(frame(index))
+    assert shown[1.0] < shown[5.0]
+    assert shown[2.0] < shown[5.0]
+    assert [len(shown[rate]) for rate in (5.0, 2.0, 1.0)] == pytest.approx([101, 41, 21], abs=1)
+
+
 def test_a_feature_is_computed_once_a_frame_for_all() -> None:
     computed: list[int] = []
 
