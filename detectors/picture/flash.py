@@ -1,0 +1,365 @@
+"""Flash: the picture, or red in it, flashes in a way that can set off a photosensitive seizure.
+
+Measures  `flash_area`, ratio: largest share of the raster that changed its brightness together, in each second.
+          `flash_rate`, flashes a second: pairs of opposing changes over more than `max_area` (the defect's peak).
+Defect    `flash`, error: the same parts of the raster, more than `max_area` of it together, brighten and darken by
+          `min_step_cdm2` or more from a darker state below 160 cd/m² more than `max_flashes` times in less than a
+          second; or go to and from saturated red so often. Dated from the first change to the last.
+Blind to  Bars and other spatial patterns; flashing that is fine compared with a 32nd of the picture's width, which
+          the standards except; single flashes, lightning and cuts, up to `max_flashes` a second. Light is that of a
+          display of 200 cd/m² with the gamma of ITU-R BT.1886, or for HLG of 1000 cd/m²; HDR counts up to there.
+Source    ITU-R BT.1702-3 (20 cd/m², 160 cd/m², in HDR above it a Michelson contrast of 1/17; 25 %; 3 a second);
+          WCAG 2.3.1 for saturated red: R/(R+G+B) of 0.8 and a change of (R-G-B) x 320 by 20.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from contracts.findings import DefectEdge, Finding, Measurement, Severity
+from detectors.detector import Detector, Params, Scope
+from detectors.events import Break
+from detectors.frame import Feature, Frame, PictureView, Transfer
+from detectors.hold import Hold
+from detectors.picture_features import CHROMA_SMALL, LUMA_CHANGE, LUMA_SMALL, Small, black_code, white_code
+
+Blocks = npt.NDArray[np.float32]  # (BLOCK_ROWS, BLOCK_COLUMNS)
+
+SDR_WHITE, HLG_WHITE, MOST_CDM2 = 200.0, 1000.0, 1000.0  # cd/m²
+BRIGHT_CDM2 = 160.0  # ITU-R BT.1702-3: in SDR, a darker state from here on does no harm
+MICHELSON = 1 / 17  # and in HDR it needs this contrast
+SDR_STEP, HDR_STEP = 24, 10  # counts of our scale of light that one harmful step takes
+RED_SCALE, RED_STEP, RED_SHARE = 320.0, 20, 0.8  # WCAG 2.3.1
+
+BLOCK_ROWS, BLOCK_COLUMNS = 18, 32
+COHERENT = 0.6  # a block changes its light when of its samples that do, so many more go one way
+TOGETHER_NS = 90_000_000  # changes within this time are one
+STIRS = 0.04  # of the samples change: below this share, nothing flashes
+LEAST_WEIGHT = 0.1  # of a block must change
+ROUNDED = 0.002  # shares of blocks are rounded to 8 bits
+AGAIN = 0.2  # of its blocks change back: then it is another change
+SECOND_NS = 1_000_000_000
+WINDOW_NS = 995_000_000  # less than a second, by less than a picture
+PAUSE_NS = 400_000_000  # flashing that is too slow for so long has ended
+MOST_CHANGES = 128  # remembered
+# 8-bit code values, a mean difference: a picture that differs less is looked at together with the next. The smallest
+# harmful change, 10 codes (160 to 180 cd/m²) on a quarter of the raster, is 2.5.
+UNMOVED = 0.7
+RED_LOOK_NS = (
+    110_000_000,
+    190_000_000,
+)  # without red, chroma is looked at in turn so often: no flash fits both
+RED_CODE, RED_AREA = 170, 0.1  # share of 8-bit Cr samples above that make it worth looking at each picture
+RED_KEEP_NS = 2_000_000_000
+
+
+class FlashParams(Params):
+    """What counts as a harmful sequence of flashes."""
+
+    min_step_cdm2: float = Field(default=20.0, ge=5, le=100, description="cd/m², a change of luminance")
+    max_area: float = Field(
+        default=0.25, ge=0.01, le=1, description="ratio of the raster that may flash, 0..1"
+    )
+    max_flashes: int = Field(default=3, ge=1, le=20, description="flashes a second that are allowed")
+
+
+@lru_cache(maxsize=8)
+def _scale(full_range: bool, transfer: Transfer) -> Small:
+    """8-bit luma to counts of light: as many for a harmful step everywhere, so that steps can be compared.
+
+    In SDR nothing that begins above BRIGHT_CDM2 reaches a step. In HDR steps are of luminance up to there, and
+    of contrast above.
+    """
+    black = black_code(full_range)
+    level = np.clip((np.arange(256) - black) / (white_code(full_range) - black), 0, 1)
+    if transfer == "sdr":
+        counts = SDR_WHITE * level**2.4 / 20.0 * SDR_STEP
+        most = BRIGHT_CDM2 / 20.0 * SDR_STEP + SDR_STEP - 1
+        return np.asarray(np.minimum(np.rint(counts), most), np.uint8)
+    light = np.minimum(_pq(level) if transfer == "pq" else _hlg(level), MOST_CDM2)
+    contrast = math.log((1 + MICHELSON) / (1 - MICHELSON))
+    above = BRIGHT_CDM2 / 20.0 + np.log(np.maximum(light, BRIGHT_CDM2) / BRIGHT_CDM2) / contrast
+    return np.rint(np.where(light < BRIGHT_CDM2, light / 20.0, above) * HDR_STEP).astype(np.uint8)
+
+
+def _pq(level: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """cd/m² of a PQ signal (ITU-R BT.2100)."""
+    m1, m2, c1, c2, c3 = 0.1593017578125, 78.84375, 0.8359375, 18.8515625, 18.6875
+    root = level ** (1 / m2)
+    return np.asarray(10_000.0 * (np.maximum(root - c1, 0) / (c2 - c3 * root)) ** (1 / m1))
+
+
+def _hlg(level: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """cd/m² of a grey HLG signal on a display of 1000 cd/m² (ITU-R BT.2100, system gamma 1.2)."""
+    a, b, c = 0.17883277, 0.28466892, 0.55991073
+    scene = np.where(level <= 0.5, level**2 / 3, (np.exp((level - c) / a) + b) / 12)
+    return np.asarray(HLG_WHITE * scene**1.2)
+
+
+def _light(frame: Frame) -> tuple[Small, int]:
+    """Counts of light on every second line, and how many are a step of 20 cd/m²."""
+    counts = cv2.LUT(frame[LUMA_SMALL][::2], _scale(frame.full_range, frame.transfer))
+    return np.asarray(counts, np.uint8), SDR_STEP if frame.transfer == "sdr" else HDR_STEP
+
+
+LIGHT: Feature[Frame, tuple[Small, int]] = Feature("flash_light", _light)
+
+
+def _red(frame: Frame) -> Small | None:
+    """(R - G - B) x 320 of WCAG where red is saturated, else 0; None where the stream is monochrome.
+
+    Red that dark is a small number and that a picture with alpha would hold is none of ours: linear light, 0..1.
+    """
+    chroma = frame[CHROMA_SMALL]
+    if chroma is None:
+        return None
+    height, width = chroma[0].shape
+    small = frame[LUMA_SMALL]
+    rows = np.minimum(np.arange(height) * small.shape[0] // height, small.shape[0] - 1)
+    columns = np.minimum(np.arange(width) * small.shape[1] // width, small.shape[1] - 1)
+    black = black_code(frame.full_range)
+    reach, swing = (255.0, 255.0) if frame.full_range else (219.0, 224.0)
+    y = (small[rows][:, columns].astype(np.float32) - black) / reach
+    cb, cr = ((plane.astype(np.float32) - 128) / swing for plane in chroma)
+    kr, kb = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0.2627, 0.0593)}[frame.matrix]
+    red, blue = y + 2 * (1 - kr) * cr, y + 2 * (1 - kb) * cb
+    green = (y - kr * red - kb * blue) / (1 - kr - kb)
+    r, g, b = (np.clip(p, 0, 1) ** np.float32(2.4) for p in (red, green, blue))
+    value = np.clip((r - g - b) * RED_SCALE, 0, 255)
+    value[r < RED_SHARE * (r + g + b)] = 0
+    return np.asarray(value, np.uint8)
+
+
+RED: Feature[Frame, Small | None] = Feature("flash_red", _red)
+
+
+def _reach(plane: Any, least: int) -> Any:
+    """255 where the plane is at least that, else 0."""
+    return cv2.threshold(plane, least - 1, 255, cv2.THRESH_BINARY)[1]
+
+
+class _Turns:
+    """Where each sample turned: by `step` up from its lowest since the last turn, or down from its highest."""
+
+    def __init__(self, plane: Small, step: int) -> None:
+        self._high: Any = plane.copy()
+        self._low: Any = plane.copy()
+        self._may_rise: Any = np.full_like(plane, 255)
+        self._may_fall: Any = np.full_like(plane, 255)
+        self._step = step
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self._high.shape)
+
+    def add(self, plane: Small) -> tuple[Small, Small] | None:
+        """(risen, fallen): 255 where a sample turned with this picture; None when hardly any did."""
+        risen = _reach(cv2.subtract(plane, self._low), self._step)
+        fallen = _reach(cv2.subtract(self._high, plane), self._step)
+        turned = cv2.countNonZero(risen), cv2.countNonZero(fallen)
+        if turned[0]:
+            self._may_rise = cv2.subtract(self._may_rise, risen)
+            self._may_fall = cv2.bitwise_or(self._may_fall, risen)
+        if turned[1]:
+            self._may_fall = cv2.subtract(self._may_fall, fallen)
+            self._may_rise = cv2.bitwise_or(self._may_rise, fallen)
+        # A sample that may not fall has no highest value, one that may not rise no lowest.
+        self._high = cv2.bitwise_and(cv2.max(self._high, plane), self._may_fall)
+        self._low = cv2.bitwise_or(cv2.min(self._low, plane), cv2.bitwise_not(self._may_rise))
+        if sum(turned) < STIRS * plane.size:
+            return None
+        return risen, fallen
+
+
+@dataclass(slots=True)
+class _Change:
+    """Blocks that changed together: the share of each that did, positive where it brightened."""
+
+    at_ns: int
+    blocks: Blocks
+
+
+class _Sequence:
+    """Changes of one quantity, light or red, and whether they are a harmful sequence."""
+
+    def __init__(self, params: FlashParams) -> None:
+        self._params = params
+        self._turns: _Turns | None = None
+        self._pending = np.zeros((BLOCK_ROWS, BLOCK_COLUMNS), np.float32)  # signed share that has turned
+        self._touched = np.full((BLOCK_ROWS, BLOCK_COLUMNS), -SECOND_NS, np.int64)
+        self._sign = np.zeros((BLOCK_ROWS, BLOCK_COLUMNS), np.float32)  # direction of the last change
+        self._changes: deque[_Change] = deque(maxlen=MOST_CHANGES)
+        self.area = 0.0  # of the latest change
+
+    def clear(self) -> None:
+        """The past is void."""
+        self._turns = None
+        self._changes.clear()
+        self._pending[:], self._sign[:] = 0, 0
+
+    def add(self, at_ns: int, plane: Small, step: int) -> tuple[int, float] | None:
+        """(beginning, flashes a second) of a harmful sequence that goes on in this picture, else None."""
+        self.area = 0.0
+        if self._turns is None or self._turns.shape != plane.shape:
+            self.clear()
+            self._turns = _Turns(plane, step)
+            return None
+        turned = self._turns.add(plane)
+        if turned is None:
+            return None
+        self._gather(at_ns, *turned)
+        new = (np.abs(self._pending) >= LEAST_WEIGHT) & (np.sign(self._pending) != self._sign)
+        if not new.any():
+            return None
+        self._sign[new] = np.sign(self._pending[new])
+        change = self._note(at_ns, np.where(new, self._pending, 0))
+        self.area = float(np.abs(change.blocks).mean())
+        return self._judge(change) if self.area > self._params.max_area + ROUNDED else None
+
+    def _gather(self, at_ns: int, risen: Small, fallen: Small) -> None:
+        size = (BLOCK_COLUMNS, BLOCK_ROWS)
+        up, down = (
+            cv2.resize(m, size, interpolation=cv2.INTER_AREA).astype(np.float32) for m in (risen, fallen)
+        )
+        net = (up - down) / 255
+        net[np.abs(net) < COHERENT * (up + down) / 255] = 0
+        over = (net * self._pending < 0) | (at_ns - self._touched > TOGETHER_NS)
+        self._pending[over] = 0
+        self._pending += net
+        self._touched[net != 0] = at_ns
+
+    def _note(self, at_ns: int, blocks: Blocks) -> _Change:
+        """The change that these blocks belong to: the last one, as long as it lasts, or a new one."""
+        while self._changes and at_ns - self._changes[0].at_ns >= WINDOW_NS:
+            self._changes.popleft()
+        if self._changes and at_ns - self._changes[-1].at_ns <= TOGETHER_NS:
+            last = self._changes[-1]
+            if np.count_nonzero(last.blocks * blocks < 0) <= AGAIN * np.count_nonzero(blocks):
+                last.blocks = np.where(blocks != 0, blocks, last.blocks)
+                return last
+        self._changes.append(_Change(at_ns, blocks))
+        return self._changes[-1]
+
+    def _judge(self, last: _Change) -> tuple[int, float] | None:
+        """Follow the same blocks back through changes to and fro, each block through all but one of them."""
+        sign, weight = np.sign(last.blocks), np.abs(last.blocks)
+        absent = np.where(weight > 0, 0, 2)
+        length, first = 1, last.at_ns
+        for earlier in islice(reversed(self._changes), 1, None):
+            opposite = earlier.blocks * sign < 0
+            missing = absent + ~opposite
+            share = np.where(missing <= 1, np.where(opposite, np.abs(earlier.blocks), weight), 0)
+            if float(share[opposite].sum()) / share.size <= self._params.max_area + ROUNDED:
+                continue
+            sign, absent = -sign, missing
+            length, first = length + 1, earlier.at_ns
+        if length <= 2 * self._params.max_flashes:  # opposing changes that are more than so many pairs
+            return None
+        return first, (length - 1) / 2 / ((last.at_ns - first) / SECOND_NS)
+
+
+class Flash(Detector[FlashParams]):
+    """See the module's docstring."""
+
+    id = "flash"
+    scope = Scope.VIDEO
+    needs = (LUMA_CHANGE, LUMA_SMALL, CHROMA_SMALL, LIGHT, RED)
+    Params = FlashParams
+
+    def __init__(self, params: FlashParams, track: str | None) -> None:
+        super().__init__(params, track)
+        self._hold = Hold(
+            self,
+            value="flash_rate",
+            unit="flashes a second",
+            threshold=float(params.max_flashes),
+            open_ns=0,
+            severity=Severity.ERROR,
+        )
+        self._light, self._red = _Sequence(params), _Sequence(params)
+        self._moved = 0.0
+        self._last_ns = -SECOND_NS  # the last picture of a harmful sequence
+        self._red_until_ns = self._red_look_ns = self._red_looks = 0
+        self._second, self._area, self._rate = -1, 0.0, 0.0
+
+    def picture(self, view: PictureView) -> Iterator[Finding]:
+        """Follow each sample's turns, and count those that many make together."""
+        change = view[LUMA_CHANGE]
+        if change is None:
+            self._clear()
+        harm = self._look(view, 0.0 if change is None else change.mean)
+        if harm is not None:
+            since, rate = harm
+            self._rate = max(self._rate, rate)
+            begin = since if not self._hold.is_open else view.at_ns
+            yield from self._hold.update(begin, True, rate, end_ns=view.end_ns)
+            self._last_ns = view.at_ns
+        elif self._hold.is_open and view.at_ns - self._last_ns >= PAUSE_NS:
+            yield from self._stop(view.end_ns)
+        second = view.at_ns // SECOND_NS
+        if second != self._second:
+            self._second = second
+            yield Measurement("flash_area", self._area, "ratio", view.at_ns, self.track)
+            yield Measurement("flash_rate", self._rate, "flashes a second", view.at_ns, self.track)
+            self._area = self._rate = 0.0
+
+    def broke(self, event: Break) -> Iterator[Finding]:
+        """Another clock: the sequence ends."""
+        if event.kind in ("jump", "signalled"):
+            yield from self._stop(event.at_ns)
+            self._clear()
+
+    def _look(self, view: PictureView, moved: float) -> tuple[int, float] | None:
+        harm = self._look_at_red(view)
+        self._moved += moved
+        if view.follows and self._moved < UNMOVED:
+            return harm
+        self._moved = 0.0
+        light, step = view[LIGHT]
+        step = max(1, round(step * self.params.min_step_cdm2 / 20.0))
+        bright = self._light.add(view.at_ns, light, step)
+        self._area = max(self._area, self._light.area)
+        return bright or harm
+
+    def _look_at_red(self, view: PictureView) -> tuple[int, float] | None:
+        now = view.at_ns
+        if now >= self._red_until_ns and now < self._red_look_ns:
+            return None
+        self._red_looks += 1
+        self._red_look_ns = now + RED_LOOK_NS[self._red_looks % 2]
+        chroma = view[CHROMA_SMALL]
+        if chroma is None:
+            return None
+        if cv2.countNonZero(_reach(chroma[1], RED_CODE)) >= RED_AREA * chroma[1].size:
+            self._red_until_ns = now + RED_KEEP_NS
+        if now >= self._red_until_ns:
+            self._red.clear()
+            return None
+        plane = view[RED]
+        if plane is None:
+            return None
+        harm = self._red.add(now, plane, RED_STEP)
+        self._area = max(self._area, self._red.area)
+        return harm
+
+    def _clear(self) -> None:
+        self._light.clear()
+        self._red.clear()
+        self._moved = 0.0
+
+    def _stop(self, certain_ns: int) -> Iterator[DefectEdge]:
+        yield from self._hold.update(self._last_ns, False, 0.0, end_ns=certain_ns)
+
+
+DETECTOR = Flash
