@@ -90,7 +90,7 @@ def _scale(full_range: bool, transfer: Transfer) -> Small:
     light = np.minimum(_pq(level) if transfer == "pq" else _hlg(level), MOST_CDM2)
     contrast = math.log((1 + MICHELSON) / (1 - MICHELSON))
     above = BRIGHT_CDM2 / 20.0 + np.log(np.maximum(light, BRIGHT_CDM2) / BRIGHT_CDM2) / contrast
-    return np.rint(np.where(light < BRIGHT_CDM2, light / 20.0, above) * HDR_STEP).astype(np.uint8)
+    return np.asarray(np.rint(np.where(light < BRIGHT_CDM2, light / 20.0, above) * HDR_STEP), np.uint8)
 
 
 def _pq(level: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
