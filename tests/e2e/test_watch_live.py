@@ -411,6 +411,21 @@ def test_sample_aes_is_blindness_and_heals_where_it_ends(server: HostileOrigin) 
     assert names(report) == ["source_undecodable"]
 
 
+def test_a_stream_that_turns_encrypted_is_blind_from_there(server: HostileOrigin) -> None:
+    tags = '#EXT-X-KEY:METHOD=SAMPLE-AES,URI="skd://x"'
+    mixed = [replace(p, tags=tags) if n >= 16 else p for n, p in enumerate(pieces())]
+    channel = Replay(server, mixed)
+    with Live(server.url("/live.m3u8")) as watch:
+        watch.until(lambda: watch.blind, "blindness")
+        watch.until(lambda: channel.newest >= 22, "more of it")
+        report = watch.end()
+    (blind,) = told(report)
+    assert (blind.defect, blind.open) == ("source_undecodable", True)
+    assert "encrypted" in (blind.detail or "")
+    assert blind.start_s == pytest.approx(report.execution.watched_s, abs=0.1)
+    assert 0 < report.execution.watched_s < 16 * PIECE_S + 0.1
+
+
 def test_sound_that_stalls_alone_is_told_on_its_track_while_the_picture_is_judged(
     server: HostileOrigin,
 ) -> None:

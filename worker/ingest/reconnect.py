@@ -52,6 +52,7 @@ class PersistentReading:
         """Everything that happens, blindness included; ends when a finite input ended."""
         failures = 0
         lost_s: float | None = None  # when media stopped, on the monotonic clock
+        code: BlindCode | None = None  # of this outage: one outage is one defect, however its tries fail
         while True:
             reading = self._reading = NativeReading(
                 self._url, self._options, live=True, timeline=self._timeline
@@ -64,7 +65,7 @@ class PersistentReading:
                         arrived_s = self._clock.monotonic()
                         if lost_s is not None:
                             yield Source(self._blind_until(lost_s), None)
-                            lost_s, failures = None, 0
+                            lost_s, failures, code = None, 0, None
                     yield event
                 if reading.about.duration_s:
                     return  # it declared an end and came to it
@@ -77,28 +78,31 @@ class PersistentReading:
             if lost_s is None:
                 lost_s = arrived_s
             if not error.retryable:
-                yield self._blind(lost_s, error)
+                yield self._blind(lost_s, _code(error), error)
                 raise error
-            yield from self._wait(lost_s, error, failures)
+            if code is None and (failures or error.cause != "closed"):
+                code = _code(error)  # why a connection was closed, the next try will tell
+            yield from self._wait(lost_s, code, error, failures)
             failures += 1
             self._timeline.rejoin()
 
-    def _wait(self, lost_s: float, error: IngestError, failures: int) -> Iterator[Event | None]:
-        """Back off with jitter, telling about once a second that we are blind."""
+    def _wait(
+        self, lost_s: float, code: BlindCode | None, error: IngestError, failures: int
+    ) -> Iterator[Event | None]:
+        """Back off with jitter, telling about once a second that we are blind; not while `code` is unknown."""
         most = min(self._options.backoff_most_s, self._options.backoff_first_s * 2.0 ** min(failures, 16))
         until = self._clock.monotonic() + most * self._rng.uniform(0.5, 1.0)
-        yield self._blind(lost_s, error)
+        yield self._blind(lost_s, code, error) if code else None
         told = self._clock.monotonic()
         while (left := until - self._clock.monotonic()) > 0:
             self._clock.sleep(min(IDLE_S, left))
-            if self._clock.monotonic() - told >= 1.0:
+            if code and self._clock.monotonic() - told >= 1.0:
                 told = self._clock.monotonic()
-                yield self._blind(lost_s, error)
+                yield self._blind(lost_s, code, error)
             else:
                 yield None
 
-    def _blind(self, lost_s: float, error: IngestError) -> Source:
-        code: BlindCode = error.code  # type: ignore[assignment]  # a class variable of a bounded set
+    def _blind(self, lost_s: float, code: BlindCode, error: IngestError) -> Source:
         at = self._timeline.reached_ns if self._clock.monotonic() <= lost_s else self._blind_until(lost_s)
         return Source(at, code, error.explain())
 
@@ -112,3 +116,8 @@ class PersistentReading:
             started = self._clock.now()
         self.about.container = reading.about.container or self.about.container
         self.about.tracks, self.about.started_at = tracks, started
+
+
+def _code(error: IngestError) -> BlindCode:
+    code: BlindCode = error.code  # type: ignore[assignment]  # a class variable of a bounded set
+    return code

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from contracts.clock import ManualClock
-from contracts.errors import SourceForbidden, SourceUnreachable
+from contracts.errors import SourceForbidden, SourceStalled, SourceUnreachable
 from detectors.events import Event, Source
 from detectors.frame import Frame
 from tests.media import Audio, Video, sound, write
@@ -80,12 +80,32 @@ def test_it_is_joined_again_on_one_timeline(recording: Path, monkeypatch: pytest
     told = [e for e in events if isinstance(e, Source)]
     changes = [code for code, _ in itertools.groupby(t.blind for t in told)]
     assert changes[:2] == ["source_unreachable", None]
-    assert changes[2:5] == ["source_stalled", "source_unreachable", None]
+    assert changes[2:4] == ["source_unreachable", None]  # what was met after the connection was closed
     at = [e.at_ns for e in events if isinstance(e, Frame)]
     assert at == sorted(set(at))
     assert at[-1] < 4.2 * SECOND  # blindness is no media
     assert live.about.tracks["video:0"].codec == "h264"
     assert source.closed >= source.opened
+
+
+def test_one_outage_is_one_defect_however_its_tries_fail(
+    recording: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Failing(recording, [4], SourceStalled("no byte", cause="timeout"))
+    live, _ = reading(source, monkeypatch)
+    told: list[Source] = []
+    for event in live.events():
+        if isinstance(event, Source):
+            told.append(event)
+            source.error = SourceUnreachable("refused")
+            if event.blind is None:
+                break
+    live.close()
+    assert {t.blind for t in told[:-1]} == {"source_stalled"}
+    assert {t.reason for t in told[:-1]} == {
+        "no byte",
+        "refused",
+    }  # what the last try met is said all the same
 
 
 def test_blindness_lasts_as_long_as_the_wall_clock_says(
