@@ -131,12 +131,15 @@ def detectors(json_path: str | None) -> None:
 @click.option("--seed", type=int, help="Draw the faults from this seed; default: a fresh one, printed.")
 @click.option("--seconds", "length_s", type=click.FloatRange(20, 86_400), default=60.0, show_default=True)
 @click.option("--forever", is_flag=True, help="Go on until Ctrl-C.")
+@click.option("--channels", type=click.IntRange(1, 6), help="How many; default: what this machine carries.")
 @click.pass_context
-def demo(context: click.Context, seed: int | None, length_s: float, forever: bool) -> None:
-    """Watch a live channel that this machine makes itself, with faults drawn from a seed."""
+def demo(
+    context: click.Context, seed: int | None, length_s: float, forever: bool, channels: int | None
+) -> None:
+    """Watch live channels that this machine makes itself, with faults drawn from a seed."""
     from glitchwatch.demo import run_demo
 
-    context.exit(run_demo(seed, length_s, forever, Console()))
+    context.exit(run_demo(seed, length_s, forever, Console(), channels=channels))
 
 
 @cli.command()

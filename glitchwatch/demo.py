@@ -1,155 +1,212 @@
-"""`glitchwatch demo`: a live channel of our own with faults on a schedule, watched, and the two compared."""
+"""`glitchwatch demo`: a fleet on this machine, live channels with faults in them, and the two sides compared."""
 
 from __future__ import annotations
 
+import os
+import queue
+import resource
 import secrets
-from itertools import takewhile
+import signal
+import tempfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
 
+import httpx
 from rich.console import Console
 
 from contracts.clock import Clock, SystemClock
-from glitchwatch.origin.channel import ChannelSpec
-from glitchwatch.origin.faults import PICTURE_KINDS, SOUND_KINDS, Schedule, draw
-from glitchwatch.origin.server import Origin
-from glitchwatch.origin.session import Injected, Said, Session
-from glitchwatch.origin.verdict import Verdict
+from contracts.errors import ConfigError
+from glitchwatch import processes
+from glitchwatch.origin.lineup import MAKES, PREROLL, SEGMENT_S
+from glitchwatch.trial.api import Api
+from glitchwatch.trial.printing import Printer
+from glitchwatch.trial.source import Source
+from glitchwatch.trial.trial import Row, Trial
+from worker.headroom import limits
 
-CHANNEL = "demo"
-# A jump in loudness is one against the last 20 s: so soon after an overload it would be none.
-_SOUND_KINDS = tuple(kind for kind in SOUND_KINDS if kind != "loudness")
-_FIRST_S = 11.0  # a viewer begins 2 s into the media that is there at once
-_TAIL_S = 4.0  # without faults at the end
-_LONGEST_S = 4.5
-_GAP_S = (8.0, 9.0)
+STARTS_S = 60.0
+DRAINS_S = 8.0  # after the last segment, before a channel that ended counts as stalled
+_TAIL_S = 6.0  # media without faults at the end
+_CORE_SHARE = 0.15  # of a core, that one channel takes to be made and watched
+_CAUGHT_UP_S = 4.0  # after the last segment, when every segment has been fetched
 
 
 def run_demo(
-    seed: int | None, seconds: float, forever: bool, console: Console, *, clock: Clock | None = None
+    seed: int | None,
+    seconds: float,
+    forever: bool,
+    console: Console,
+    *,
+    channels: int | None = None,
+    clock: Clock | None = None,
 ) -> int:
-    """Watch our own channel and print what was injected beside what was found.
+    """Print what was injected into each channel beside what the API said of it.
 
-    `seed` None draws one. Exit status 0 only when every fault was found and nothing else was reported, 3 when
-    the watch itself failed.
+    `seed` None draws one; `channels` None takes as many as this machine carries. Exit status 0 only when every
+    fault was found and nothing else was reported, 3 when the fleet failed. Call it in the main thread.
     """
     clock = clock or SystemClock()
     seed = secrets.randbelow(1_000_000) if seed is None else seed
-    spec = ChannelSpec(CHANNEL, seed=seed)
-    last_s = None if forever else seconds + spec.preroll * spec.segment_s - 6.0 - _TAIL_S
-    with Origin([(spec, demo_schedule(seed, spec, last_s))], clock=clock) as origin:
-        _say(console, f"seed {seed} (again: glitchwatch demo --seed {seed})")
-        _say(
-            console,
-            f"channel {origin.url(CHANNEL)}: {spec.width}x{spec.height}, {spec.fps} pictures a second",
-        )
-        _say(console, "faults are injected into picture and sound; Ctrl-C ends with the verdict\n")
-        session = Session(origin, CHANNEL, for_s=None if forever else seconds, clock=clock)
-        try:
-            follow(session, console, clock)
-            return conclude(session, console)
-        finally:
-            session.close()
-
-
-def demo_schedule(seed: int, spec: ChannelSpec, last_s: float | None) -> Schedule:
-    """Faults of the picture and faults of the sound, side by side; none ends after `last_s`."""
-    lanes = [
-        draw(
-            seed + lane,
-            kinds,
-            fps=spec.fps,
-            segment_s=spec.segment_s,
-            first_s=_FIRST_S + 3.0 * lane,
-            gap_s=_GAP_S,
-            longest_s=_LONGEST_S,
-            programme=spec.programme(),
-        )
-        for lane, kinds in enumerate((PICTURE_KINDS, _SOUND_KINDS))
-    ]
-    if last_s is None:
-        return Schedule(*lanes)
-    return Schedule(*(takewhile(lambda fault: fault.end_s <= last_s, lane) for lane in lanes))
-
-
-def follow(session: Session, console: Console, clock: Clock) -> None:
-    """Print each fault and each defect as they come, until the watch ends or Ctrl-C."""
-    begin = clock.now()
-    try:
-        while not session.ended:
-            for event in session.events():
-                _print_event(event, session, console, (clock.now() - begin).total_seconds())
-    except KeyboardInterrupt:
-        _say(console, "ending")
-        session.stop()
-        while not session.ended:
-            for event in session.events():
-                _print_event(event, session, console, (clock.now() - begin).total_seconds())
-
-
-def conclude(session: Session, console: Console) -> int:
-    """Print the verdict; the exit status."""
-    if session.report is None:
-        _say(console, "the watch ended without a report", "bold red")
-        _say(console, session.errors())
-        return 3
-    verdict = session.verdict()
-    execution = session.report.get("execution", {})
-    _say(console, "")
-    print_verdict(verdict, console)
-    blind, cpu, wall = (float(execution.get(k) or 0.0) for k in ("blind_s", "cpu_s", "wall_s"))
-    _say(
-        console,
-        f"unwatched {blind:.1f} s of {float(execution.get('watched_s') or 0.0) + blind:.1f} s; "
-        f"watching took {cpu / wall if wall else 0.0:.2f} of a core",
+    cores = limits().cores
+    count = channels or max(1, min(len(MAKES), int(cores * 0.6 / _CORE_SHARE)))
+    printer = Printer(console, clock.now())
+    printer.say("starting a fleet (glitchwatch up) and channels for it to watch")
+    printer.say(f"seed {seed} (again: glitchwatch demo --seed {seed})")
+    if channels is None and count < len(MAKES):
+        printer.say(f"{cores:g} cores carry {count} of {len(MAKES)} channels", "yellow")
+    lasts_s = (
+        float("inf") if forever else PREROLL * SEGMENT_S + max(seconds - 8.0, 12.0) // SEGMENT_S * SEGMENT_S
     )
-    return 0 if verdict.clean and verdict.found else 1
+    ended = threading.Event()
+    before = {n: signal.signal(n, lambda *_: ended.set()) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with tempfile.TemporaryDirectory(prefix="glitchwatch-demo-") as folder:
+            return _run(Path(folder), seed, count, lasts_s, printer, ended, clock)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def print_verdict(verdict: Verdict, console: Console) -> None:
-    """Everything missed and invented, then the summary."""
-    for truth in verdict.missed:
-        length = (truth.end - truth.start).total_seconds()
-        _say(
-            console,
-            f"missed       {truth.name} at {truth.start:%H:%M:%S.%f}"[:-4] + f", {length:.2f} s",
-            "red",
-        )
-    for report in verdict.invented:
-        _say(
-            console,
-            f"false alarm  {report.defect} at {report.start:%H:%M:%S.%f}"[:-4] + f", {report.track}",
-            "red",
-        )
-    if verdict.unjudged:
-        names = ", ".join(truth.name for truth in verdict.unjudged)
-        _say(console, f"not judged, as they were not watched from beginning to end: {names}")
-    _say(console, verdict.summary(), "bold green" if verdict.clean and verdict.found else "bold red")
+def _run(
+    folder: Path,
+    seed: int,
+    count: int,
+    lasts_s: float,
+    printer: Printer,
+    ended: threading.Event,
+    clock: Clock,
+) -> int:
+    began_s = clock.monotonic()
+    with (folder / "log").open("wb") as log:
+        up = Running(folder, 2 if count > 2 else 1, log.fileno())
+        source = api = None
+        try:
+            arguments = ["--seed", str(seed), "--channels", str(count), "--lasts", str(lasts_s)]
+            source = Source([*arguments, "--last", str(lasts_s - _TAIL_S)], stderr=log.fileno())
+            base, key = up.listening(ended, clock)
+            printer.say(f"\nAPI            {base}/v1\ndocumentation  {base}/docs\nkey            {key}\n")
+            api = Api(base, key, clock)
+            api.follow()
+            trial = Trial(source, api, clock)
+            trial.onboard()
+            _explain(trial, printer)
+            _follow(trial, printer, lasts_s, ended, up, clock)
+            rows = trial.rows(coverage=True)
+        except httpx.HTTPError as error:
+            raise ConfigError(
+                f"The API did not answer: {error}.", f"The log says: {_end_of(folder)}"
+            ) from error
+        finally:
+            if api is not None:
+                api.close()
+            if source is not None:
+                source.close()
+            made_s = _children_cpu_s()
+            up.close()
+    wall_s = clock.monotonic() - began_s
+    watched_s = _children_cpu_s() - made_s
+    printer.say("")
+    printer.table(rows)
+    printer.delays(rows)
+    printer.say(
+        f"making the channels took {made_s / wall_s:.2f} of a core, watching them {watched_s / wall_s:.2f}"
+    )
+    return _conclude(rows, printer)
 
 
-def _print_event(event: Injected | Said, session: Session, console: Console, at_s: float) -> None:
-    at = f"{int(at_s) // 60:02d}:{at_s % 60:04.1f}"
-    if isinstance(event, Injected):
-        truth = event.truth
-        length = (truth.end - truth.start).total_seconds()
-        expects = "" if truth.expects else ", which is no defect"
-        _say(console, f"{at}  injected  {truth.name:<18}{length:.2f} s{expects}", "cyan")
-        return
-    report, entry = event.reported, event.entry
-    where = report.track or "input"
-    if event.edge == "closed":
-        length = float(entry["end_s"]) - float(entry["start_s"])
-        _say(console, f"{at}  closed    {report.defect:<18}{length:.2f} s on {where}", "dim")
-        return
-    fits = session.fits(report)
-    if fits.found:
-        note, style = f"dated {fits.found[0].onset_error_s:+.2f} s from the fault", "green"
-    elif fits.consequences or report.severity == "info":
-        note, style = f"comes with {report.suppressed_by or 'the fault'}", "dim"
-    else:
-        note, style = "NOT INJECTED", "red"
-    peak = entry.get("peak") or {}
-    value = f"{peak['name']} {peak['value']:.4g} {peak['unit']}" if peak else ""
-    _say(console, f"{at}  OPENED    {report.defect:<18}{note}; {where}, {value}", style)
+def _explain(trial: Trial, printer: Printer) -> None:
+    for name, channel in trial.source.channels.items():
+        printer.say(f"{name:<6} {channel.url}  {channel.make}")
+    printer.say(
+        "\nThese are live HLS channels made here and onboarded with POST /v1/streams, like anybody's. Faults are put\n"
+        "into them on a schedule. Below stands each fault, and what the API says of it; Ctrl-C ends with the verdict.\n"
+    )
 
 
-def _say(console: Console, text: str, style: str = "") -> None:
-    console.print(text, style=style or None, markup=False, highlight=False, soft_wrap=True)
+def _follow(
+    trial: Trial, printer: Printer, lasts_s: float, ended: threading.Event, up: Running, clock: Clock
+) -> None:
+    """Until the channels have ended and the fleet has caught up, or Ctrl-C."""
+    until_s: float | None = None
+    while not ended.is_set():
+        for event in trial.pump():
+            printer.event(event, clock.now())
+        if up.process.poll() is not None:
+            raise ConfigError(
+                f"The fleet ended with status {up.process.returncode}.", "Try `glitchwatch up`."
+            )
+        now_s = clock.monotonic()
+        if until_s is None and trial.published_until(lasts_s):
+            until_s = now_s + DRAINS_S
+        if until_s is not None:
+            left_s = until_s - now_s
+            if left_s <= 0 or (trial.served_all and left_s <= DRAINS_S - _CAUGHT_UP_S):
+                return
+    printer.say("ending")
+
+
+def _conclude(rows: Sequence[Row], printer: Printer) -> int:
+    found = sum(len(row.verdict.found) for row in rows)
+    missed = sum(len(row.verdict.missed) for row in rows)
+    invented = sum(len(row.verdict.invented) for row in rows)
+    good = found > 0 and all(row.clean for row in rows)
+    printer.say(
+        f"found {found} of {found + missed}, invented {invented}: {'good' if good else 'NOT GOOD'}",
+        "bold green" if good else "bold red",
+    )
+    return 0 if good else 1
+
+
+class Running:
+    """A fleet that `glitchwatch up` runs, with its data in `folder`."""
+
+    def __init__(self, folder: Path, workers: int, stderr: int) -> None:
+        self._folder = folder
+        environ = {
+            k: v for k, v in os.environ.items() if not k.startswith(("WORKER_", "CONTROLLER_", "REDIS_"))
+        }
+        arguments = ["up", "--workers", str(workers), "--data", str(folder / "data"), "--port", "0"]
+        self.process = processes.spawn("glitchwatch.cli", arguments, stderr=stderr, environ=environ)
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        self._reader = threading.Thread(target=self._read, name="up-reader", daemon=True)
+        self._reader.start()
+
+    def listening(self, ended: threading.Event, clock: Clock) -> tuple[str, str]:
+        """Address of the API and its key, once it listens. Raises ConfigError."""
+        until_s = clock.monotonic() + STARTS_S
+        key = ""
+        while clock.monotonic() < until_s and not ended.is_set():
+            try:
+                line = self._lines.get(timeout=0.2)
+            except queue.Empty:
+                continue
+            if line is None:
+                break
+            if line.startswith("API key"):
+                key = line.rpartition(" ")[2]
+            elif line.startswith("API ") and key:
+                return line.split()[1].removesuffix("/v1"), key
+        raise ConfigError("The fleet did not come up.", f"The log says: {_end_of(self._folder)}")
+
+    def close(self) -> None:
+        """End it, and all that it started."""
+        processes.stop(self.process, patience_s=20.0)
+        self._reader.join(2.0)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._lines.put(line.rstrip("\n"))
+        self._lines.put(None)
+
+
+def _end_of(folder: Path) -> str:
+    return (folder / "log").read_text("utf-8", "replace").strip()[-500:] or "nothing"
+
+
+def _children_cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,7 +16,7 @@ from glitchwatch.origin.fmp4 import Sample, length_prefixed, media_segment
 from glitchwatch.origin.mpegts import AUDIO_PID, VIDEO_PID, Access, TsMuxer, adts
 from glitchwatch.origin.picture import MovingPicture
 from glitchwatch.origin.playlist import Segment, Window, master
-from glitchwatch.origin.sound import ProgrammeSound
+from glitchwatch.origin.studio import Studio
 
 _JUMP_S = (5.0, 40.0)
 _SMALLER = 3 / 4  # the other size of a resolution change
@@ -28,7 +28,8 @@ class ChannelSpec:
 
     `muxed` gives MPEG-TS segments with picture and sound together, else they are fragmented MP4 apart from
     each other. `clock_start_s` is the time stamp of the first picture. `speed` is media seconds a second.
-    `preroll` segments are there at once.
+    `preroll` segments are there at once; the next one is due `phase_s` later than its length. After `lasts_s`
+    media seconds nothing more is made.
     """
 
     name: str
@@ -44,6 +45,8 @@ class ChannelSpec:
     preroll: int = 4
     listed: int = 6
     kept: int = 12
+    phase_s: float = 0.0
+    lasts_s: float = float("inf")
 
     def programme(self) -> MovingPicture:
         """The picture before anything is broken."""
@@ -53,15 +56,25 @@ class ChannelSpec:
 class Channel:
     """Makes and publishes one channel's segments in order, in a thread of its own or step by step.
 
-    `epoch` is the wall clock of its first picture. Nothing but the last `kept` segments is held.
+    `epoch` is the wall clock of its first picture. Nothing but the last `kept` segments is held. `published` is
+    called with each segment's number once it is in the playlists. Channels of one `studio` share programmes.
     """
 
-    def __init__(self, spec: ChannelSpec, schedule: Schedule, clock: Clock) -> None:
-        self.spec, self._schedule, self._clock = spec, schedule, clock
-        self.epoch: datetime = clock.now() - timedelta(seconds=spec.preroll * spec.segment_s / spec.speed)
-        self._started = clock.monotonic()
-        self._programme = spec.programme()
-        self._sound = ProgrammeSound(spec.seed, rate_hz=spec.rate_hz)
+    def __init__(
+        self,
+        spec: ChannelSpec,
+        schedule: Schedule,
+        clock: Clock,
+        published: Callable[[int], None] = lambda number: None,
+        studio: Studio | None = None,
+    ) -> None:
+        self.spec, self._schedule, self._clock, self._published = spec, schedule, clock, published
+        behind_s = spec.preroll * spec.segment_s / spec.speed - spec.phase_s
+        self.epoch: datetime = clock.now() - timedelta(seconds=behind_s)
+        self._started = clock.monotonic() + spec.phase_s
+        studio = studio or Studio()
+        self._programme = studio.picture(spec.seed, spec.width, spec.height, spec.fps)
+        self._sound = studio.sound(spec.seed, spec.rate_hz)
         self._sound_encoder = SoundEncoder(spec.rate_hz)
         self._small = False
         self._inits = 0
@@ -91,15 +104,19 @@ class Channel:
         )
 
     def run(self, stop: threading.Event) -> None:
-        """Publish each segment when its last picture is due, until `stop`; then let the encoders go."""
+        """Publish each segment when its last picture is due, until `stop`; then let the encoders go.
+
+        It is made while the one before it is on air, so that it is not late for what making it took.
+        """
         try:
-            while not stop.is_set():
+            while not stop.is_set() and self.made * self.spec.segment_s < self.spec.lasts_s:
+                publish = self._make(stop)
                 if self.made >= self.spec.preroll:
                     due = (self.made + 1) * self.spec.segment_s
                     while (wait := (due - self.media_now_s()) / self.spec.speed) > 0 and not stop.is_set():
                         self._clock.sleep(min(wait, 0.1))
                 if not stop.is_set():
-                    self.step(stop)
+                    publish()
         finally:
             self.close()
 
@@ -108,8 +125,12 @@ class Channel:
         elapsed = (self._clock.monotonic() - self._started) * self.spec.speed
         return self.spec.preroll * self.spec.segment_s + elapsed
 
-    def step(self, stop: threading.Event | None = None) -> None:
+    def step(self) -> None:
         """Make the next segment and publish it."""
+        self._make(None)()
+
+    def _make(self, stop: threading.Event | None) -> Callable[[], None]:
+        """The next segment, made; call what comes back to publish it."""
         spec, number = self.spec, self.made
         start_s, end_s = number * spec.segment_s, (number + 1) * spec.segment_s
         # Sound is coded a little ahead, because its encoder hands units out late.
@@ -118,14 +139,28 @@ class Channel:
         pictures = self._pictures(number, faults, stop)
         sounds = self._sounds(number, faults)
         if spec.muxed:
-            self._publish_ts(number, pictures, sounds, cut)
+            segments = {"picture": self._ts_segment(number, pictures, sounds, cut)}
         else:
-            self._publish_mp4(number, pictures, sounds, cut)
-        self.made += 1
+            segments = {
+                "picture": self._picture_segment(number, pictures, cut),
+                "sound": self._sound_segment(number, sounds, cut),
+            }
+
+        def publish() -> None:
+            for name, segment in segments.items():
+                self.windows[name].publish(segment)
+            self.made += 1
+            self._published(number)
+
+        return publish
 
     def truths(self) -> list[Truth]:
         """The faults whose media has been made, oldest first."""
-        return [Truth.of(f, self.epoch) for f in self._schedule.before(self.made * self.spec.segment_s)]
+        return [Truth.of(f, self.epoch) for f in self.faults_before(self.made * self.spec.segment_s)]
+
+    def faults_before(self, end_s: float) -> list[Fault]:
+        """The faults that begin before that media second, oldest first."""
+        return self._schedule.before(end_s)
 
     def transport_faults(self, layer: Layer) -> list[Fault]:
         """The faults of that layer at the live edge now."""
@@ -213,7 +248,7 @@ class Channel:
         gaps = [(f.start_s * rate, f.end_s * rate) for f in broken if drops_sound(f)]
         return [u for u in here if not any(a <= u.at and u.at + AAC_SAMPLES <= b for a, b in gaps)]
 
-    def _publish_mp4(self, number: int, pictures: list[Unit], sounds: list[Unit], cut: bool) -> None:
+    def _picture_segment(self, number: int, pictures: list[Unit], cut: bool) -> Segment:
         spec = self.spec
         tick = VIDEO_HZ // spec.fps
         first = pictures[0].at if pictures else number * spec.segment_s * spec.fps
@@ -229,12 +264,11 @@ class Channel:
             if pictures
             else [],
         )
-        self.windows["picture"].publish(
-            Segment(number, number * spec.segment_s, spec.segment_s, data, f"picture-{self._inits}.mp4", cut)
+        return Segment(
+            number, number * spec.segment_s, spec.segment_s, data, f"picture-{self._inits}.mp4", cut
         )
-        self._publish_sound(number, sounds, cut)
 
-    def _publish_sound(self, number: int, sounds: list[Unit], cut: bool) -> None:
+    def _sound_segment(self, number: int, sounds: list[Unit], cut: bool) -> Segment:
         rate = self.spec.rate_hz
         start, end = self._sound_start(number), self._sound_start(number + 1)
         ticks = round(self._ticks * rate / VIDEO_HZ)
@@ -247,11 +281,9 @@ class Channel:
             )
         ]
         data = media_segment(number + 1, ticks + (sounds[0].at if sounds else start), samples)
-        self.windows["sound"].publish(
-            Segment(number, start / rate, (end - start) / rate, data, "sound.mp4", cut)
-        )
+        return Segment(number, start / rate, (end - start) / rate, data, "sound.mp4", cut)
 
-    def _publish_ts(self, number: int, pictures: list[Unit], sounds: list[Unit], cut: bool) -> None:
+    def _ts_segment(self, number: int, pictures: list[Unit], sounds: list[Unit], cut: bool) -> Segment:
         spec = self.spec
         delimiter = b"\0\0\0\1\x09\xf0"
         sets = self._encoder.parameter_sets
@@ -268,6 +300,4 @@ class Channel:
             Access(AUDIO_PID, self._ticks + u.at * VIDEO_HZ // spec.rate_hz, adts(u, spec.rate_hz))
             for u in sounds
         ]
-        self.windows["picture"].publish(
-            Segment(number, number * spec.segment_s, spec.segment_s, self._ts.segment(units), None, cut)
-        )
+        return Segment(number, number * spec.segment_s, spec.segment_s, self._ts.segment(units), None, cut)

@@ -13,6 +13,7 @@ import numpy as np
 
 from glitchwatch.origin.picture import MovingPicture, Picture
 from glitchwatch.origin.sound import Sound
+from glitchwatch.origin.studio import SharedPicture
 
 
 class Layer(StrEnum):
@@ -193,7 +194,7 @@ class Schedule:
             return [f for f in self._known if f.start_s < end_s]
 
 
-def break_picture(fault: Fault, picture: Picture, programme: MovingPicture) -> Picture | None:
+def break_picture(fault: Fault, picture: Picture, programme: MovingPicture | SharedPicture) -> Picture | None:
     """`picture` with a fault of the picture layer; None leaves it out."""
     name = fault.kind.name
     if name == "picture_missing":

@@ -5,8 +5,9 @@ from __future__ import annotations
 import socket
 import struct
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -14,6 +15,9 @@ from contracts.clock import Clock, SystemClock
 from glitchwatch.origin.channel import Channel, ChannelSpec
 from glitchwatch.origin.faults import Fault, Layer, Schedule, Truth
 from glitchwatch.origin.playlist import Segment
+from glitchwatch.origin.studio import Studio
+
+Tell = Callable[[str, str, int], None]
 
 _TYPES = {
     "m3u8": "application/vnd.apple.mpegurl",
@@ -30,16 +34,27 @@ class Origin:
     """Live channels over HTTP until `close`; use it as a context manager.
 
     `channels` are specs with their schedules. `port` 0 takes a free one. Each channel makes its media in a
-    thread of its own.
+    thread of its own. `tell(what, channel, number)` hears of each segment "published", and "served" to its end.
     """
 
     def __init__(
-        self, channels: Sequence[tuple[ChannelSpec, Schedule]], *, port: int = 0, clock: Clock | None = None
+        self,
+        channels: Sequence[tuple[ChannelSpec, Schedule]],
+        *,
+        port: int = 0,
+        clock: Clock | None = None,
+        tell: Tell = lambda what, channel, number: None,
     ) -> None:
         self._clock = clock or SystemClock()
         self._stop = threading.Event()
-        self.channels = {spec.name: Channel(spec, plan, self._clock) for spec, plan in channels}
-        self._delivery = {name: _Delivery(channel) for name, channel in self.channels.items()}
+        studio = Studio()
+        self.channels = {
+            spec.name: Channel(spec, plan, self._clock, partial(tell, "published", spec.name), studio)
+            for spec, plan in channels
+        }
+        self._delivery = {
+            name: _Delivery(channel, partial(tell, "served", name)) for name, channel in self.channels.items()
+        }
         self._server = _Server(("127.0.0.1", port), self)
         self.port = int(self._server.server_address[1])
         self._threads = [
@@ -102,8 +117,8 @@ class Origin:
 class _Delivery:
     """What one channel answers, faults in delivery included."""
 
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
+    def __init__(self, channel: Channel, served: Callable[[int], None]) -> None:
+        self._channel, self._served = channel, served
         self._frozen: tuple[Fault, dict[str, str]] | None = None
         self._lock = threading.Lock()
         self.first: int | None = None
@@ -156,13 +171,15 @@ class _Delivery:
         slow_s = 0.0
         if fault is not None and fault.kind.name == "segment_slow":
             slow_s = _SLOW * segment.duration_s / self._channel.spec.speed
-        handler.reply(200, segment.data, _TYPES[suffix], slow_s=slow_s, stop=stop)
+        if handler.reply(200, segment.data, _TYPES[suffix], slow_s=slow_s, stop=stop):
+            self._served(segment.sequence)
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
     timeout = _IDLE_S
+    sent = False  # whether the last response went out whole
     disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
@@ -182,8 +199,9 @@ class _Handler(BaseHTTPRequestHandler):
         *,
         slow_s: float = 0.0,
         stop: threading.Event | None = None,
-    ) -> None:
-        """Send a response; `slow_s` spreads its body over that long."""
+    ) -> bool:
+        """Send a response, `slow_s` spreads its body over that long; whether all of it was sent."""
+        self.sent = False
         with _client_may_leave(self):
             self.send_response(status)
             self.send_header("Content-Type", content_type)
@@ -194,17 +212,19 @@ class _Handler(BaseHTTPRequestHandler):
             )
             self.end_headers()
             if self.command == "HEAD":
-                return
+                return False
             if slow_s <= 0 or stop is None:
                 self.wfile.write(body)
-                return
+                return True
             steps = max(1, int(slow_s / _STEP_S))
             size = -(-len(body) // steps)
             for offset in range(0, len(body), size):
                 self.wfile.write(body[offset : offset + size])
                 if stop.wait(_STEP_S):
                     self.close_connection = True
-                    return
+                    return False
+            self.sent = True
+        return self.sent
 
     def reset(self) -> None:
         """End the connection without an answer (a TCP reset)."""

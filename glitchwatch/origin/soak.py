@@ -14,13 +14,13 @@ from dataclasses import replace
 from rich.console import Console
 
 from contracts.clock import Clock, SystemClock
-from glitchwatch.demo import print_verdict
 from glitchwatch.origin.channel import ChannelSpec
 from glitchwatch.origin.encode import VIDEO_HZ
 from glitchwatch.origin.faults import ALL_KINDS, KINDS, Schedule, Truth, draw
 from glitchwatch.origin.mpegts import WRAP
 from glitchwatch.origin.server import Origin
 from glitchwatch.origin.session import Said, Session
+from glitchwatch.origin.verdict import Verdict
 
 CHANNEL = "soak"
 _FIRST_S = 14.0
@@ -94,6 +94,27 @@ def _follow(session: Session, console: Console, clock: Clock, seconds: float) ->
     return _conclude(session, console, settled, last)
 
 
+def _print_verdict(verdict: Verdict, console: Console) -> None:
+    """Everything missed and invented, then the summary."""
+    for truth in verdict.missed:
+        length = (truth.end - truth.start).total_seconds()
+        _say(
+            console,
+            f"missed       {truth.name} at {truth.start:%H:%M:%S.%f}"[:-4] + f", {length:.2f} s",
+            "red",
+        )
+    for report in verdict.invented:
+        _say(
+            console,
+            f"false alarm  {report.defect} at {report.start:%H:%M:%S.%f}"[:-4] + f", {report.track}",
+            "red",
+        )
+    if verdict.unjudged:
+        names = ", ".join(truth.name for truth in verdict.unjudged)
+        _say(console, f"not judged, as they were not watched from beginning to end: {names}")
+    _say(console, verdict.summary(), "bold green" if verdict.clean and verdict.found else "bold red")
+
+
 def _unexplained(session: Session, event: Said) -> bool:
     return bool(session.fits(event.reported).invented)
 
@@ -114,7 +135,7 @@ def _conclude(
         return 3
     verdict = session.verdict()
     execution = session.report.get("execution", {})
-    print_verdict(verdict, console)
+    _print_verdict(verdict, console)
     found = Counter(pair.truth.name for pair in verdict.found)
     missed = Counter(truth.name for truth in verdict.missed)
     for name in KINDS:
@@ -137,6 +158,10 @@ def _conclude(
             soft_wrap=True,
         )
     return 0 if verdict.clean and verdict.found else 1
+
+
+def _say(console: Console, text: str, style: str = "") -> None:
+    console.print(text, style=style or None, markup=False, highlight=False, soft_wrap=True)
 
 
 def _away_s(truth: Truth) -> float:

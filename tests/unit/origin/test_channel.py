@@ -243,11 +243,6 @@ def test_segments_are_published_when_due_and_not_before(speed: float) -> None:
     clock, stop = ManualClock(), threading.Event()
     published: list[float] = []
 
-    class Watched(Channel):
-        def step(self, stop: threading.Event | None = None) -> None:
-            super().step(stop)
-            published.append(clock.monotonic())
-
     class Ends(ManualClock):
         """Stops the channel after ten seconds, as nobody else would."""
 
@@ -259,7 +254,12 @@ def test_segments_are_published_when_due_and_not_before(speed: float) -> None:
         def monotonic(self) -> float:
             return clock.monotonic()
 
-    channel = Watched(ChannelSpec("t", speed=speed, preroll=3, width=160, height=90), Schedule(), Ends())
+    channel = Channel(
+        ChannelSpec("t", speed=speed, preroll=3, width=160, height=90),
+        Schedule(),
+        Ends(),
+        lambda number: published.append(clock.monotonic()),
+    )
     channel.run(stop)
     assert published[:3] == [0.0, 0.0, 0.0]
     due = [(number + 1 - 3) * 2 / speed for number in range(3, len(published))]

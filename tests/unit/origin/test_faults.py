@@ -5,9 +5,9 @@ from itertools import islice, pairwise
 import numpy as np
 import pytest
 
-from glitchwatch.demo import demo_schedule
 from glitchwatch.origin.channel import ChannelSpec
 from glitchwatch.origin.faults import ALL_KINDS, KINDS, Fault, Layer, Schedule, break_sound, draw
+from glitchwatch.origin.lineup import DEMO_KINDS, LineUp
 from glitchwatch.origin.sound import ProgrammeSound
 
 RATE_HZ = 48_000
@@ -88,15 +88,23 @@ def test_sound_is_broken_from_start_to_end_and_nowhere_else(name: str) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_minute_of_the_demo_has_faults_early_of_both_kinds_and_none_at_the_end(seed: int) -> None:
-    spec = ChannelSpec("demo", seed=seed)
-    faults = demo_schedule(seed, spec, 58.0).before(1e6)
-    assert 7 <= len(faults) <= 12
-    assert faults[0].start_s == pytest.approx(11.0)
-    assert {f.kind.layer for f in faults} == {Layer.PICTURE, Layer.SOUND}
-    assert max(f.end_s for f in faults) <= 58.0
-    assert faults[-1].start_s > 40.0
-    assert demo_schedule(seed, spec, None).before(58.0)[: len(faults) - 2] == faults[:-2]
+def test_a_minute_of_the_demo_shows_every_kind_and_ends_quietly(seed: int) -> None:
+    plans = [(spec, plan.before(1e6)) for spec, plan in LineUp(seed, lasts_s=60, last_s=54).channels()]
+    faults = [fault for _, plan in plans for fault in plan]
+    assert {fault.kind.name for fault in faults} == set(DEMO_KINDS)
+    assert all(2 <= len(plan) <= 4 for _, plan in plans)
+    assert all(before.end_s + 4 < after.start_s for _, plan in plans for before, after in pairwise(plan))
+    assert min(f.start_s for f in faults) == pytest.approx(14, abs=2.1)
+    assert max(f.end_s for f in faults) <= 54
+    again = [plan.before(1e6) for _, plan in LineUp(seed, lasts_s=60, last_s=54).channels()]
+    assert again == [plan for _, plan in plans]
+
+
+def test_channels_of_a_line_up_differ_in_make_and_are_due_at_different_moments() -> None:
+    specs = [spec for spec, _ in LineUp(1).channels()]
+    assert {spec.muxed for spec in specs} == {True, False}
+    assert len({spec.phase_s % spec.segment_s for spec in specs}) == len(specs)
+    assert [len(LineUp(1, count).channels()) for count in (1, 6)] == [1, 6]
 
 
 def test_a_freeze_keeps_clear_of_cuts() -> None:

@@ -1,0 +1,214 @@
+"""Both sides of one stream: what its channel published with which faults, and what the API said of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from glitchwatch.origin.faults import Fault, Layer, Truth
+from glitchwatch.origin.verdict import Pair, Reported, Verdict, match
+from glitchwatch.trial.api import Heard
+from glitchwatch.trial.source import Broken, ChannelInfo, Published, Served
+
+ENDED = frozenset({"source_stalled", "playlist_stale"})  # what may be said of a channel that is over
+REMEMBERED = 4096  # segments
+CUT_SHORT_S = 3.0  # a defect that ends so much sooner than its fault was ended by something else
+NO_END = frozenset({"loudness"})  # measured over a window: how long it lasts is no edge of the programme
+
+
+@dataclass(slots=True)
+class Told:
+    """One defect as the API told it, from its first word to its last."""
+
+    reported: Reported
+    opened_at: datetime  # when we heard of it
+    certain: datetime  # wall clock of the media in which the detector became sure
+    data: dict[str, Any]
+    words: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """How long after publication a fault was known at the API, in seconds."""
+
+    stream: str
+    fault: str
+    after_certain_s: float  # from the segment in which the detector became sure
+    after_onset_s: float  # from the segment in which the fault begins
+
+
+class Book:
+    """One stream. `verdict` compares what has been written down so far."""
+
+    def __init__(self, channel: ChannelInfo) -> None:
+        self.channel = channel
+        self.faults: list[Fault] = []
+        self.published: dict[int, datetime] = {}
+        self.served: set[int] = set()
+        self.told: dict[str, Told] = {}
+        self.blind: list[tuple[datetime, datetime | None, str]] = []  # by the API's own events
+        self.outages: list[Truth] = []  # what we did to the delivery
+        self.unknown: list[str] = []  # events about a defect that was never opened
+
+    def hears(self, what: Published | Served | Broken) -> None:
+        """Something that the origin said of this channel."""
+        match what:
+            case Published():
+                self.published[what.sequence] = what.at
+                while len(self.published) > REMEMBERED:
+                    del self.published[next(iter(self.published))]
+            case Served():
+                self.served.add(what.sequence)
+            case Broken():
+                self.faults.append(what.fault)
+
+    def event(self, heard: Heard) -> Told | None:
+        """Something that the API said of this stream; the defect that was opened by it."""
+        data = heard.data
+        what = data["what"]
+        if what in ("blind", "healthy"):
+            self._sight(what, data)
+            return None
+        defect_id = data.get("defect_id")
+        if defect_id is None:
+            return None
+        told = self.told.get(defect_id)
+        if told is None:
+            if what != "opened":
+                self.unknown.append(f"{what} {data['defect']} {defect_id}")
+                return None
+            told = self.told[defect_id] = _told(heard)
+            return told
+        told.words.append(what)
+        told.data = data
+        closed = what == "closed"
+        told.reported = replace(
+            told.reported,
+            severity=data["severity"],
+            suppressed_by=data["suppressed_by"],
+            end=datetime.fromisoformat(data["at"]) if closed else told.reported.end,
+        )
+        return None
+
+    def _sight(self, what: str, data: dict[str, Any]) -> None:
+        at = datetime.fromisoformat(data["at"])
+        if self.blind and self.blind[-1][1] is None:
+            self.blind[-1] = (self.blind[-1][0], at, self.blind[-1][2])
+        if what == "blind":
+            self.blind.append((at, None, str(data.get("blind"))))
+
+    # --- the verdict ---------------------------------------------------------------------------------------------
+
+    @property
+    def first_s(self) -> float | None:
+        """Media second of the first segment anybody was given."""
+        return min(self.served) * self.channel.segment_s if self.served else None
+
+    @property
+    def end_s(self) -> float:
+        """Media second up to which the channel has published."""
+        return (max(self.published) + 1) * self.channel.segment_s if self.published else 0.0
+
+    def truths(self) -> list[Truth]:
+        """The faults in what was published."""
+        return [Truth.of(fault, self.channel.epoch) for fault in self.faults]
+
+    def verdict(self, until_s: float) -> Verdict:
+        """Faults that were served whole and end before media second `until_s` are judged, all reports are."""
+        channel = self.channel
+        judged: list[Truth] = []
+        excused: list[Truth] = []
+        for fault in self.faults:
+            whole = fault.end_s <= until_s and self._was_served(fault)
+            (judged if whole else excused).append(Truth.of(fault, channel.epoch))
+        far = channel.wall(1e9)
+        ended = Truth("the end", ENDED, frozenset(), channel.wall(self.end_s), far, 2.0, optional=True)
+        # An excused fault explains its reports, as one outside of what was watched.
+        found = match(
+            [*judged, *self.outages, ended, *(replace(t, optional=True) for t in excused)],
+            [told.reported for told in self.told.values()],
+            watched=(channel.epoch, far),
+        )
+        kept = {id(t) for t in judged}
+        return replace(
+            found,
+            found=[p for p in found.found if id(p.truth) in kept or p.truth in self.outages],
+            unjudged=excused,
+        )
+
+    def _was_served(self, fault: Fault) -> bool:
+        size = self.channel.segment_s
+        first, last = int(fault.start_s / size), int(max(fault.start_s, fault.end_s - 1e-6) / size)
+        if fault.kind.layer in (Layer.SEGMENT, Layer.ORIGIN):
+            return bool(self.served) and min(self.served) <= first  # the point is that it is not
+        return all(number in self.served for number in range(first, last + 1))
+
+    def doubled(self, verdict: Verdict) -> list[Reported]:
+        """Reports among the invented that tell a fault a second time."""
+        return [
+            r
+            for r in verdict.invented
+            if any(r.defect in p.truth.expects and _meets(r, p) for p in verdict.found)
+        ]
+
+    def cut_short(self, verdict: Verdict) -> list[Pair]:
+        """Defects that ended well before their fault did."""
+        return [
+            pair
+            for pair in verdict.found
+            if pair.reported.end is not None
+            and pair.reported.defect not in NO_END
+            and pair.truth not in self.outages
+            and (pair.truth.end - pair.reported.end).total_seconds() > CUT_SHORT_S
+        ]
+
+    def delay(self, pair: Pair) -> Delay | None:
+        """How late a found fault was known; None for one that media does not show."""
+        told = next((t for t in self.told.values() if t.reported is pair.reported), None)
+        if told is None or pair.truth in self.outages:
+            return None
+        onset = self.published.get(self._segment_of(pair.truth.start))
+        certain = self.published.get(self._segment_of(told.certain - timedelta(milliseconds=1)))
+        if onset is None or certain is None:
+            return None
+        return Delay(
+            self.channel.name,
+            pair.truth.name,
+            (told.opened_at - certain).total_seconds(),
+            (told.opened_at - onset).total_seconds(),
+        )
+
+    def told_of(self, told: Told) -> tuple[Pair | None, Delay | None, bool]:
+        """For one defect: the fault that it is of, how late it came, and whether another fault explains it."""
+        verdict = match([*self.truths(), *self.outages], [told.reported])
+        if verdict.found:
+            return verdict.found[0], self.delay(verdict.found[0]), False
+        return None, None, not verdict.invented
+
+    def _segment_of(self, wall: datetime) -> int:
+        return int((wall - self.channel.epoch).total_seconds() / self.channel.segment_s)
+
+    def missing_s(self, kind: str, until_s: float) -> float:
+        """Media seconds that a kind of fault took out of the channel, from the first segment served."""
+        first = self.first_s or 0.0
+        return sum(
+            max(0.0, min(f.end_s, until_s) - max(f.start_s, first))
+            for f in self.faults
+            if f.kind.name == kind
+        )
+
+
+def _told(heard: Heard) -> Told:
+    data = heard.data
+    start = datetime.fromisoformat(data["started_at"])
+    reported = Reported(
+        data["defect"], start, None, data.get("track"), data["severity"], data.get("suppressed_by")
+    )
+    certain = start + timedelta(microseconds=(data["certain_at_ns"] - data["start_ns"]) / 1000)
+    return Told(reported, heard.at, certain, data, [data["what"]])
+
+
+def _meets(report: Reported, pair: Pair) -> bool:
+    end = report.end or pair.truth.end
+    return report.track == pair.reported.track and report.start <= pair.truth.end and end >= pair.truth.start
