@@ -41,8 +41,9 @@ class Detector(Generic[P]):
     A subclass overrides the handlers of the kinds of event it wants (`kinds` follows from that) and is shown
     events of its own track and those without a track. It opens no file and reads no clock.
 
-    `suppressed_by` names defects that explain this one: when one of them is open on the same track, or on the
-    input as a whole, ours stays on record as its consequence and does not count.
+    `suppressed_by` names defects that explain this one: when it begins while one of them is open (half a second
+    around included), on the same track or where either is of the input as a whole, ours stays on record as its
+    consequence and does not count.
     """
 
     id: ClassVar[str]

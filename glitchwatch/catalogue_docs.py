@@ -92,11 +92,31 @@ def page(detectors: Mapping[str, AnyDetector], scores: Mapping[str, Any] | None 
             for d in described
         ),
     ]
+    out += ["", *_explanations(described)]
     if scores:
         out += ["", *_about(scores)]
     for detector in described:
         out += ["", *_section(detector, _rows_of(scores, detector["id"]))]
     return "\n".join(out) + "\n"
+
+
+def _explanations(described: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The tree of suppression, read from the causes' side."""
+    explains: dict[str, list[str]] = {}
+    for detector in described:
+        for cause in detector["suppressed_by"]:
+            explains.setdefault(cause, []).append(f"`{detector['id']}`")
+    return [
+        "## What explains what",
+        "",
+        "One fault is one defect. While a cause is open on the same track (or either of the two is of the input as a",
+        "whole), what began within it, or half a second around it, stays on record and does not count.",
+        "A consequence that is still there ten seconds after its cause has ended counts from then on.",
+        "",
+        "| cause | its consequences |",
+        "|---|---|",
+        *(f"| `{cause}` | {', '.join(names)} |" for cause, names in sorted(explains.items())),
+    ]
 
 
 _SCOPES = {"video": "video track", "audio": "audio track", "track": "track", "input": "input"}
@@ -118,7 +138,7 @@ def _section(detector: Mapping[str, Any], scores: Sequence[Mapping[str, Any]]) -
         names = ", ".join(f"`{name}`" for name in detector["suppressed_by"])
         out += [
             "",
-            f"**Explained by** {names}: while one of them is open, this one stays on record and does not count.",
+            f"**Explained by** {names}: a consequence stays on record and does not count.",
         ]
     properties = detector["params"].get("properties", {})
     if properties:

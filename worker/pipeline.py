@@ -7,9 +7,8 @@ said aloud, the others go on. A defect that another, open one explains is marked
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -18,14 +17,13 @@ from contracts.findings import DefectEdge, Edge, Finding, Peak, Severity
 from contracts.report import Coverage
 from detectors.catalogue import Seat
 from detectors.detector import Detector, Scope
-from detectors.events import Break, Event, Source
+from detectors.events import Break, Event, Source, Tick
 from detectors.frame import Block, Frame, PictureView, SoundView, slot_of
+from worker.causes import Causes
 
 log = structlog.get_logger()
 
 FAULT_DEFECT = "detector_fault"
-CAUSE_MARGIN_NS = 500_000_000  # a consequence may seem to begin this much before its cause
-CAUSES_REMEMBERED = 64
 # Reading the thread's CPU clock costs as much as a small detector: one event in so many is timed.
 TIMED_EVERY = 7
 
@@ -65,15 +63,6 @@ class _Blindness:
     last_ns: int
 
 
-@dataclass(slots=True)
-class _Open:
-    """An open or lately closed defect, as far as suppression needs it."""
-
-    edge: DefectEdge
-    end_ns: int | None = None
-    consequences: list[DefectEdge] = field(default_factory=list)
-
-
 class Pipeline:
     """The detectors of one watch."""
 
@@ -89,8 +78,7 @@ class Pipeline:
         self._tracks: dict[str, _TrackLedger] = {}
         self._input_blind_ns = 0
         self._blind: dict[str | None, _Blindness] = {}
-        self._open: dict[tuple[str, str | None, str | None], DefectEdge] = {}
-        self._closed: deque[_Open] = deque(maxlen=CAUSES_REMEMBERED)
+        self._causes = Causes({seat.detector.id: seat.detector.suppressed_by for seat in self._seats})
         self.running: str | None = None  # the detector that is at work right now
         self.runs = 0  # how often any detector was at work
         self.rate_factor = 1.0  # below 1: detectors that want fewer pictures are shown fewer still
@@ -125,6 +113,8 @@ class Pipeline:
             elif isinstance(event, Block):
                 argument = SoundView(event, chair.allowed)
             self._run(chair, handler, argument, event.at_ns, findings)
+        if isinstance(event, Tick):
+            findings.extend(self._causes.passed(event.at_ns))
         if isinstance(event, Frame | Block):
             event.previous = None  # one frame of history, never a chain
             self._previous[event.track] = event
@@ -151,7 +141,7 @@ class Pipeline:
     @property
     def open_defects(self) -> list[DefectEdge]:
         """The opening edges of what is open now."""
-        return list(self._open.values())
+        return list(self._causes.open.values())
 
     def watched_of(self, track: str | None) -> int:
         """How much of one track was analysed; of the input, None, that of the track of which most was."""
@@ -238,7 +228,7 @@ class Pipeline:
             self.running = chair.seat.detector.id
             for finding in handler(argument):
                 if isinstance(finding, DefectEdge):
-                    out.extend(self._judge(chair, finding))
+                    out.extend(self._causes.judge(finding))
                 else:
                     out.append(finding)
             self.running = None
@@ -254,10 +244,9 @@ class Pipeline:
         chair.fault = f"{type(error).__name__}: {error}"[:200]
         chair.fault_at_ns = self._tracks[chair.track].watched_ns if chair.track else self.watched_ns
         out: list[Finding] = []
-        for key, edge in list(self._open.items()):
+        for edge in self.open_defects:
             if edge.detector == name and chair.track in (None, edge.track):
-                del self._open[key]
-                out.append(
+                out += self._causes.judge(
                     replace(
                         edge, edge=Edge.CLOSED, at_ns=at_ns, certain_at_ns=at_ns, detail="its detector broke"
                     )
@@ -266,61 +255,7 @@ class Pipeline:
             Edge.OPENED, FAULT_DEFECT, name, chair.track, at_ns, at_ns, Severity.ERROR,
             Peak("faults", 1.0, "count"), 1.0, channel=name, detail=chair.fault,
         )  # fmt: skip
-        self._open[fault.key] = fault
-        return [*out, fault]
-
-    def _judge(self, chair: _Chair, edge: DefectEdge) -> list[Finding]:
-        """Keep the book of what is open, and mark what another defect explains."""
-        if edge.edge is Edge.CLOSED:
-            opened = self._open.pop(edge.key, None)
-            if opened is not None:
-                self._closed.append(_Open(opened, edge.at_ns))
-                edge = replace(edge, suppressed_by=opened.suppressed_by)
-            return [edge]
-        if edge.edge is Edge.UPDATED:
-            opened = self._open.get(edge.key)
-            if opened is not None:
-                edge = replace(edge, suppressed_by=opened.suppressed_by)
-            return [edge]
-        cause = self._cause_of(chair.seat.detector.suppressed_by, edge)
-        if cause is not None:
-            edge = replace(edge, suppressed_by=cause)
-        self._open[edge.key] = edge
-        return [edge, *self._explained_by(edge)]
-
-    def _cause_of(self, causes: tuple[str, ...], edge: DefectEdge) -> str | None:
-        for other in self._open.values():
-            if (
-                other.defect in causes
-                and other.track in (None, edge.track)
-                and _within(edge, other.at_ns, None)
-            ):
-                return other.defect
-        for past in self._closed:
-            other = past.edge
-            if (
-                other.defect in causes
-                and other.track in (None, edge.track)
-                and _within(edge, other.at_ns, past.end_ns)
-            ):
-                return other.defect
-        return None
-
-    def _explained_by(self, cause: DefectEdge) -> list[Finding]:
-        updates: list[Finding] = []
-        consequences = {s.detector.id for s in self._seats if cause.defect in s.detector.suppressed_by}
-        for key, other in list(self._open.items()):
-            if (
-                other.suppressed_by
-                or other.detector not in consequences
-                or cause.track not in (None, other.track)
-            ):
-                continue
-            if _within(other, cause.at_ns, None):
-                marked = replace(other, suppressed_by=cause.defect)
-                self._open[key] = marked
-                updates.append(replace(marked, edge=Edge.UPDATED))
-        return updates
+        return [*out, *self._causes.judge(fault)]
 
     def _count_watched(self, event: Frame | Block, out: list[Finding]) -> None:
         """Called before the event is shown, so that the one with which a detector has learned is not judged."""
@@ -353,7 +288,3 @@ class Pipeline:
             self._input_blind_ns += max(0, length_ns)
         else:
             self._tracks[track].blind_ns += max(0, length_ns)
-
-
-def _within(edge: DefectEdge, begin_ns: int, end_ns: int | None) -> bool:
-    return edge.at_ns >= begin_ns - CAUSE_MARGIN_NS and (end_ns is None or edge.at_ns < end_ns)

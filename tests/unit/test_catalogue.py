@@ -12,9 +12,10 @@ import pytest
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from contracts.errors import ConfigError
 from contracts.profile import DetectorChoice, Mode, Profile
-from detectors.catalogue import bind, load
-from detectors.detector import Scope
+from detectors.catalogue import AnyDetector, bind, causes_first, load
+from detectors.detector import Detector, Scope
 from detectors.frame import Frame
 from glitchwatch.catalogue_docs import FAMILIES, HEADINGS, catalogue_json, generated, manual_page, page
 from tests.injection import Fault
@@ -120,6 +121,26 @@ def test_a_misspelt_parameter_is_refused(name: str) -> None:
 @EACH
 def test_what_it_says_explains_it_exists(name: str) -> None:
     assert set(ALL[name].suppressed_by) <= set(ALL) | OF_THE_HOST
+
+
+def test_detectors_that_explain_each_other_in_a_ring_are_refused() -> None:
+    params = ALL[min(ALL)].Params
+    ring: dict[str, AnyDetector] = {
+        name: type(
+            name, (Detector,), {"id": name, "scope": Scope.VIDEO, "suppressed_by": (cause,), "Params": params}
+        )
+        for name, cause in (("egg", "hen"), ("hen", "nest"), ("nest", "egg"))
+    }
+    with pytest.raises(ConfigError, match="egg -> hen -> nest -> egg"):
+        causes_first(ring)
+    assert list(causes_first({name: ring[name] for name in ("egg", "hen")})) == ["hen", "egg"]
+
+
+def test_the_page_says_what_explains_what() -> None:
+    table = page(ALL).split("## What explains what", 1)[1].split("\n## ", 1)[0]
+    assert "| `black` |" in table
+    row = next(line for line in table.splitlines() if line.startswith("| `black` |"))
+    assert "`freeze`" in row
 
 
 def test_the_host_can_seat_all_of_them() -> None:

@@ -380,6 +380,59 @@ def test_a_cause_on_another_track_explains_nothing_and_one_of_the_input_all() ->
     assert {f.defect: f.suppressed_by for f in run([everywhere, effect], events)}["effect"] == "cause"
 
 
+def test_what_begins_just_after_its_cause_is_explained_and_what_outlives_it_counts_again() -> None:
+    cause = saying("cause", {2: [(OPEN, 2)], 5: [(CLOSE, 5)]})
+    effect = Seat(_Late, NoParams(), Mode.CHECK)
+    found = [f for f in run([cause, effect], ticks(20)) if f.defect == "late"]
+    assert [(f.edge, f.at_ns, f.suppressed_by) for f in found] == [
+        (Edge.OPENED, 5 * SECOND + SECOND // 3, "cause"),
+        (Edge.UPDATED, 5 * SECOND + SECOND // 3, None),
+        (Edge.CLOSED, 19 * SECOND, None),
+    ]
+    assert found[1].certain_at_ns == found[0].certain_at_ns
+
+
+class _Late(Detector[NoParams]):
+    """Opens a third of a second after the cause has closed, and stays open."""
+
+    id = "late"
+    scope = Scope.VIDEO
+    suppressed_by = ("cause",)
+    Params = NoParams
+
+    def tick(self, tick: Tick) -> Iterable[Finding]:
+        if tick.at_ns == 6 * SECOND:
+            yield opened("late", 5 * SECOND + SECOND // 3, self.track)
+        if tick.at_ns == 19 * SECOND:
+            yield opened("late", 19 * SECOND, self.track, CLOSE)
+
+
+def test_a_short_consequence_is_marked_when_its_cause_is_found_after_it_has_closed() -> None:
+    cause = saying("cause", {6: [(OPEN, 2)]})
+    effect = saying("effect", {3: [(OPEN, 2), (CLOSE, 3)], 4: [(OPEN, 4), (CLOSE, 4)]}, ("cause",))
+    before = saying("before", {1: [(OPEN, 1), (CLOSE, 1)]}, ("cause",))
+    found = [
+        (f.defect, f.edge, f.at_ns // SECOND)
+        for f in run([cause, effect, before], ticks(7))
+        if f.suppressed_by
+    ]
+    assert found == [("effect", Edge.UPDATED, 2), ("effect", Edge.UPDATED, 4)]
+
+
+def test_a_consequence_passes_to_another_cause_that_is_still_open() -> None:
+    one = saying("one", {2: [(OPEN, 2)], 4: [(CLOSE, 4)]})
+    two = saying("two", {2: [(OPEN, 2)]})
+    effect = saying("effect", {3: [(OPEN, 3)], 30: [(CLOSE, 30)]}, ("one", "two"))
+    marks = [f.suppressed_by for f in run([one, two, effect], ticks(31)) if f.defect == "effect"]
+    assert marks == ["one", "two"]
+
+
+def test_a_consequence_of_the_whole_input_is_explained_by_a_cause_on_any_track() -> None:
+    cause = saying("cause", {1: [(OPEN, 1)]})
+    effect = saying("effect", {2: [(OPEN, 2)]}, ("cause",), where=Scope.INPUT)
+    assert {f.defect: f.suppressed_by for f in run([cause, effect], ticks(3))}["effect"] == "cause"
+
+
 # --- what was seen ----------------------------------------------------------------------------------------
 
 

@@ -47,11 +47,23 @@ def test_an_update_changes_peak_severity_and_cause() -> None:
     recorder = Recorder()
     recorder.put(edge(Edge.OPENED, 2, severity=Severity.WARNING))
     recorder.put(edge(Edge.UPDATED, 3, 7.0, severity=Severity.CRITICAL, suppressed_by="source_stalled"))
-    recorder.put(edge(Edge.CLOSED, 4, 7.0, severity=Severity.CRITICAL))
     (defect,) = defects(recorder)
     assert (defect.severity, defect.peak.value) == (Severity.CRITICAL, 7.0)
     assert defect.suppressed_by == "source_stalled"
+    recorder.put(edge(Edge.UPDATED, 13, 7.0, severity=Severity.CRITICAL))
+    recorder.put(edge(Edge.CLOSED, 14, 7.0, severity=Severity.CRITICAL))
+    (defect,) = defects(recorder)
+    assert defect.suppressed_by is None  # it outlived its cause
     assert defect.start_s == 2.0
+
+
+def test_a_cause_may_be_found_after_the_defect_has_closed() -> None:
+    recorder = Recorder()
+    for at in (2, 4, 6):
+        recorder.put(edge(Edge.OPENED, at))
+        recorder.put(edge(Edge.CLOSED, at + 1))
+    recorder.put(edge(Edge.UPDATED, 4, suppressed_by="source_stalled"))
+    assert [d.suppressed_by for d in defects(recorder)] == [None, "source_stalled", None]
 
 
 def test_defects_stand_in_order_of_time() -> None:

@@ -10,6 +10,7 @@ from contracts.report import Defect, MeasurementValue, PeakValue
 from worker.pipeline import FAULT_DEFECT
 
 MOST_DEFECTS = 10_000  # more are counted, not kept
+LATE_CAUSES = 256  # so many of the last defects may learn of their cause after they have closed
 MOST_POINTS = 4_000  # of one curve; then every second one is let go
 
 
@@ -67,10 +68,14 @@ class Recorder:
             self._begin(finding)
         elif kept is not None:
             kept.edge = finding
-            kept.suppressed_by = finding.suppressed_by or kept.suppressed_by
+            kept.suppressed_by = finding.suppressed_by
             if finding.edge is Edge.CLOSED:
                 kept.end_ns = finding.at_ns
                 del self._open[finding.key]
+        elif finding.edge is Edge.UPDATED:  # of one that has closed: its cause was found afterwards
+            for ended in self.defects[-LATE_CAUSES:]:
+                if (ended.edge.key, ended.start_ns) == (finding.key, finding.at_ns):
+                    ended.suppressed_by = finding.suppressed_by
 
     def started(self, key: tuple[str, str | None, str | None]) -> Kept | None:
         """The defect of that key that is open now, if any."""

@@ -1,0 +1,104 @@
+"""Which defect explains which: the book of what is open, so that one fault is one defect.
+
+Detectors declare their causes (`suppressed_by`). A consequence stays on record with its cause's name and does not
+count. It is explained when it began while its cause was open, or so little before or after that both are one event;
+a cause and a consequence are of the same track, or one of them is of the input as a whole. A consequence that goes on
+long after its cause has ended is a fault of its own: it counts from then on.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from contracts.findings import DefectEdge, Edge
+
+Key = tuple[str, str | None, str | None]
+
+MARGIN_NS = 500_000_000  # the edges of one event, as two detectors date them
+OUTLIVES_NS = 10_000_000_000  # detectors that look back over some seconds end later than their cause
+REMEMBERED = 64  # closed defects
+
+
+@dataclass(frozen=True, slots=True)
+class _Past:
+    opened: DefectEdge  # as it was marked last
+    end_ns: int
+
+
+class Causes:
+    """Marks the edges of one watch as they come, and changes the marks of others where an edge explains them."""
+
+    def __init__(self, causes: Mapping[str, tuple[str, ...]]) -> None:
+        """`causes`: for each detector, the defects that explain its own."""
+        self._causes = causes
+        self._past: deque[_Past] = deque(maxlen=REMEMBERED)
+        self._due: dict[Key, int] = {}  # open consequences whose cause has ended: when they count again
+        self.open: dict[Key, DefectEdge] = {}  # the opening edges, as they are marked now
+
+    def judge(self, edge: DefectEdge) -> list[DefectEdge]:
+        """The edge, marked; then updates of those that it explains (which may have closed already)."""
+        opened = self.open.get(edge.key)
+        if edge.edge is Edge.OPENED:
+            cause, ended_ns = self._cause_of(edge)
+            edge = replace(edge, suppressed_by=cause)
+            self.open[edge.key] = edge
+            if cause and ended_ns is not None:
+                self._due[edge.key] = max(ended_ns, edge.certain_at_ns) + OUTLIVES_NS
+            return [edge, *self._explained_by(edge)]
+        if opened is None:
+            return [edge]
+        edge = replace(edge, suppressed_by=opened.suppressed_by)
+        if edge.edge is Edge.CLOSED:
+            del self.open[edge.key]
+            self._due.pop(edge.key, None)
+            self._past.append(_Past(opened, edge.at_ns))
+            self._bereave(opened, edge)
+        return [edge]
+
+    def passed(self, at_ns: int) -> Iterator[DefectEdge]:
+        """Media time has passed: consequences that have outlived their causes count again."""
+        for key in [key for key, due_ns in self._due.items() if at_ns >= due_ns]:
+            del self._due[key]
+            self.open[key] = replace(self.open[key], suppressed_by=None)
+            yield replace(self.open[key], edge=Edge.UPDATED)
+
+    def _cause_of(self, edge: DefectEdge) -> tuple[str | None, int | None]:
+        """(what explains it, when that ended, None where it has not)."""
+        for other in self.open.values():
+            if self._explains(other, edge):
+                return other.defect, None
+        for past in self._past:
+            if self._explains(past.opened, edge) and edge.at_ns <= past.end_ns + MARGIN_NS:
+                return past.opened.defect, past.end_ns
+        return None, None
+
+    def _explained_by(self, cause: DefectEdge) -> Iterator[DefectEdge]:
+        for key, other in self.open.items():
+            if other.suppressed_by is None and self._explains(cause, other):
+                self.open[key] = replace(other, suppressed_by=cause.defect)
+                yield replace(self.open[key], edge=Edge.UPDATED)
+        for index, past in enumerate(self._past):
+            other = past.opened
+            if other.suppressed_by is None and other.key not in self.open and self._explains(cause, other):
+                other = replace(other, suppressed_by=cause.defect)
+                self._past[index] = _Past(other, past.end_ns)
+                yield replace(other, edge=Edge.UPDATED)
+
+    def _bereave(self, cause: DefectEdge, closing: DefectEdge) -> None:
+        """Its consequences have another cause that is open, or some time left to end."""
+        for key, other in self.open.items():
+            if other.suppressed_by == cause.defect and self._explains(cause, other):
+                name = next((c.defect for c in self.open.values() if self._explains(c, other)), None)
+                if name is not None:
+                    self.open[key] = replace(other, suppressed_by=name)
+                else:
+                    self._due[key] = max(closing.at_ns, closing.certain_at_ns) + OUTLIVES_NS
+
+    def _explains(self, cause: DefectEdge, other: DefectEdge) -> bool:
+        return (
+            cause.defect in self._causes.get(other.detector, ())
+            and (None in (cause.track, other.track) or cause.track == other.track)
+            and other.at_ns >= cause.at_ns - MARGIN_NS
+        )
