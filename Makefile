@@ -53,15 +53,20 @@ format: $(STAMP)  ## lays the code out and repairs what can be repaired safely
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# What is compared with: the system's FFmpeg, or the one in a wheel.
+define ffmpeg
+@command -v ffmpeg >/dev/null || $(PY) -c 'import imageio_ffmpeg' 2>/dev/null \
+	|| $(PY) -m pip install --quiet --disable-pip-version-check 'imageio-ffmpeg>=0.6' \
+	|| echo "FFmpeg is not at hand: measured without it." >&2
+endef
+
 bench: $(STAMP)  ## what watching costs beside decoding alone and beside FFmpeg's filters (ARGS=--quick)
-	@command -v ffmpeg >/dev/null || $(PY) -c 'import imageio_ffmpeg' 2>/dev/null \
-		|| $(PY) -m pip install --quiet --disable-pip-version-check 'imageio-ffmpeg>=0.6' \
-		|| echo "FFmpeg is not at hand: measured without it." >&2
+	$(call ffmpeg)
 	$(PY) -m benchmarks.speed $(ARGS)
 
 score: $(STAMP)  ## how well each detector finds faults injected into real footage
-	$(PY) -m benchmarks.score --write $(ARGS)
-	$(PY) -m glitchwatch.catalogue_docs
+	$(call ffmpeg)
+	$(PY) -m benchmarks.score --write $(ARGS); status=$$?; $(PY) -m glitchwatch.catalogue_docs && exit $$status
 
 soak: $(STAMP)  ## a long run against channels made here; memory and descriptors must stay flat
 	$(PY) -m glitchwatch.origin.soak $(ARGS)

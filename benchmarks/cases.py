@@ -1,62 +1,27 @@
-"""One fault clip: drawn, made, coded, damaged, watched. And one stretch of clean programme."""
+"""One fault clip, or one stretch of clean programme: made, coded, watched as `glitchwatch check` does."""
 
 from __future__ import annotations
 
-import copy
-import importlib
-import math
 import shutil
-import sys
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from fractions import Fraction
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks import programme
+from benchmarks import beside, programme
+from benchmarks.clips import Case, fault_of, make_clip
 from benchmarks.matching import Matched, Truth, counts, match
-from benchmarks.media import AAC_SAMPLES, RATE_HZ, Coding, Edit, Kind, shift_clock, write
+from benchmarks.media import RATE_HZ, Coding, write
 from benchmarks.programme import Log, Size
-from benchmarks.sources import ROOT, Source, corpus
+from benchmarks.sources import Source, corpus
 from benchmarks.sources import pictures as picture_sources
 from benchmarks.sources import sounds as sound_sources
 from contracts.clock import SystemClock
 from contracts.report import Defect, Report
 from detectors.catalogue import Seat
 from glitchwatch import __version__, profiles
-from tests.injection import Fault, Level, Moment, Picture, Sound
 from worker.watch import Watch
-
-TESTS = Path("tests/unit/detectors")
-MOTION = frozenset({"freeze", "stutter", "tearing", "combing", "block_corruption", "blur", "flash"})
-LIVE_ONLY = frozenset(
-    {"source_unreachable", "source_stalled", "source_undecodable", "segment_missing", "format_change"}
-)
-BEFORE_S, AFTER_S = (6.0, 9.0), (4.0, 6.0)  # programme around a fault
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One fault to be injected; all draws follow from `seed`."""
-
-    detector: str
-    family: str
-    level: Level
-    number: int
-    seed: int
-
-    @property
-    def name(self) -> str:
-        """What its files are called."""
-        return f"{self.detector}-{self.level.name.lower()}-{self.number}"
-
-    def rng(self) -> np.random.Generator:
-        """Its own draws, whatever else is scored beside it."""
-        return np.random.default_rng(
-            (self.seed, zlib.crc32(self.detector.encode()), int(self.level), self.number)
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +34,7 @@ class Watched:
     detail: str  # sources and coding
     seconds: float
     clip: str | None = None  # kept where it was missed
+    theirs: Matched | None = None  # what FFmpeg's own filter said of the same clip
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,178 +55,36 @@ class Clean:
     judged_s: Mapping[str, float]  # by detector; "" is the whole
     alarms: list[Alarm] = field(default_factory=list)
     material: frozenset[str] = frozenset()
+    theirs: list[Defect] | None = None  # what FFmpeg's filters said of it
 
 
-def fault_of(detector: str, family: str) -> Fault | None:
-    """The `FAULT` in the detector's own test file, or None where there is none."""
-    if not (ROOT / TESTS / family / f"test_{detector}.py").is_file():
-        return None
-    if str(ROOT) not in sys.path:
-        sys.path.insert(0, str(ROOT))
-    module = importlib.import_module(".".join((*TESTS.parts, family, f"test_{detector}")))
-    found = getattr(module, "FAULT", None)
-    return found if isinstance(found, Fault) else None
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Where things lie: clips while they are watched, masters between runs, what is kept."""
+
+    scratch: Path
+    masters: Path
+    out: Path
+    ffmpeg: str | None = None  # the binary, where one is at hand
 
 
-def run_case(case: Case, folder: Path, keep: Path | None, seats: Sequence[Seat] | None = None) -> Watched:
-    """Make the clip in `folder`, watch it with `seats` (by default all) and remove it; a miss goes to `keep`."""
+def run_case(case: Case, work: Work) -> Watched:
+    """Make the clip, watch it and remove it; a miss is kept."""
     fault = fault_of(case.detector, case.family)
     assert fault is not None
-    path, truth, detail, length_s = make_clip(case, fault, folder)
-    report = watch(path, seats)[1]
+    path, truth, detail, length_s = make_clip(case, fault, work.scratch, work.masters)
+    report = watch(path)[1]
     matched = match([truth], report.defects)
+    theirs = None
+    if truth.defect in beside.FILTERS and work.ffmpeg is not None:
+        theirs = match([truth], beside.watch(work.ffmpeg, path, [truth.defect]))
     clip = None
-    if matched.missed and keep is not None:
-        keep.mkdir(parents=True, exist_ok=True)
-        clip = str(keep / path.name)
+    if matched.missed:
+        (work.out / "missed").mkdir(parents=True, exist_ok=True)
+        clip = str(work.out / "missed" / path.name)
         shutil.copy(path, clip)
     path.unlink()
-    return Watched(case, truth, matched, detail, length_s, clip)
-
-
-def make_clip(case: Case, fault: Fault, folder: Path) -> tuple[Path, Truth, str, float]:
-    """(file, what was injected, what it was made of, its length in s)."""
-    rng = case.rng()
-    fps = programme.RATES[int(rng.integers(len(programme.RATES)))]
-    size = programme.SIZES[int(rng.integers(len(programme.SIZES)))]
-    coding = Coding.draw(rng)
-    start_s, length_s = float(rng.uniform(*BEFORE_S)), float(rng.uniform(*fault.lengths_s))
-    first = round(start_s * fps)
-    past = first + max(1, round(length_s * fps))
-    start_s, end_s = float(first / fps), float(past / fps)
-    total = past + round(float(rng.uniform(*AFTER_S)) * fps)
-    log, cache = Log(), folder / "masters"
-    cache.mkdir(exist_ok=True)
-    footage = [
-        s for s in picture_sources(corpus()) if s.fits(fault.defect) and (s.moving or _still_will_do(fault))
-    ]
-    heard = [s for s in sound_sources(corpus()) if s.fits(fault.defect) and s.active]
-    shown_rng = np.random.default_rng(int(rng.integers(2**32)))
-    if fault.after_cut_s:
-        cuts = _cuts(copy.deepcopy(shown_rng), footage, total, size, fps, cache)
-        first, past = _away_from(cuts, fault.after_cut_s, first, past, fps)
-        start_s, end_s, total = float(first / fps), float(past / fps), max(total, past + round(fps))
-    track: Sound | None = programme.sound(rng, heard, round(float(total / fps) * RATE_HZ), log, even=True)
-    clean = programme.pictures(shown_rng, footage, total, size, fps, cache, log, only_cuts=True)
-    pictures: Iterator[Picture | None] = clean
-    edit: Edit | None = None
-    moved: tuple[frozenset[Kind], float] | None = None
-    name: str | None = None
-    if fault.picture is not None:
-        pictures, name = _inject(clean, fault, case.level, rng, fps, first, past), "video:0"
-    if fault.sound is not None:
-        assert track is not None
-        a, b = round(start_s * RATE_HZ), round(end_s * RATE_HZ)
-        moment = Moment(case.level, rng, float(fps), RATE_HZ, 0, 1)
-        changed = fault.sound(track[:, a:b].copy(), moment)
-        name = "audio:0" if fault.picture is None else None
-        if changed is None:
-            edit = _without_sound(start_s, end_s)
-        else:
-            track[:, a:b] = changed
-    if fault.damage is not None:
-        edit, name = _damage(rng, fault.damage * (0.4, 1.0, 2.5)[case.level], start_s, end_s), "video:0"
-    if fault.clock_s is not None:
-        coding = replace(coding, container="mpegts", b_pictures=0)
-        kinds: tuple[frozenset[Kind], ...] = (
-            frozenset({"video"}),
-            frozenset({"audio"}),
-            frozenset({"video", "audio"}),
-        )
-        moved = kinds[int(rng.integers(3))], _clock_step(rng, fault.clock_s, case.level)
-        name = None
-    path = folder / (case.name + coding.suffix)
-    write(path, pictures, track, fps, coding, edit=edit)
-    if moved is not None:
-        path.write_bytes(shift_clock(path.read_bytes(), moved[0], start_s, moved[1]))
-    # In a transport stream the sound begins with the encoder's priming, which is presented like any other.
-    lead_s = AAC_SAMPLES / RATE_HZ if coding.container == "mpegts" else 0.0
-    instant = fault.instant or moved is not None
-    truth = Truth(fault.defect, name, start_s + lead_s, (start_s if instant else end_s) + lead_s, instant)
-    shown = sorted({s.name for s in log.at(name, start_s, end_s)})
-    about = f"{size[0]}x{size[1]} {float(fps):.5g}/s crf {coding.crf} g {coding.gop} {coding.container}"
-    about += f"; {', '.join(shown)}"
-    if moved is not None:
-        about = f"{'+'.join(sorted(moved[0]))} moved by {moved[1]:+.3f} s; {about}"
-    return path, truth, about, float(total / fps)
-
-
-def _still_will_do(fault: Fault) -> bool:
-    return fault.picture is None and fault.damage is None and fault.defect not in MOTION
-
-
-def _inject(
-    clean: Iterator[Picture],
-    fault: Fault,
-    level: Level,
-    rng: np.random.Generator,
-    fps: Fraction,
-    first: int,
-    past: int,
-) -> Iterator[Picture | None]:
-    assert fault.picture is not None
-    moment = Moment(level, rng, float(fps), RATE_HZ, 0, past - first)
-    for index, picture in enumerate(clean):
-        if first <= index < past:
-            moment.index = index - first
-            y, cb, cr = picture
-            yield fault.picture((y.copy(), cb.copy(), cr.copy()), moment)
-        else:
-            yield picture
-
-
-def _cuts(
-    rng: np.random.Generator,
-    footage: Sequence[Source],
-    count: int,
-    size: Size,
-    fps: Fraction,
-    cache: Path,
-) -> list[float]:
-    """Where the programme that `rng` makes will cut, in s."""
-    log = Log()
-    for _ in programme.pictures(rng, footage, count, size, fps, cache, log, only_cuts=True):
-        pass
-    return [span.start_s for span in log.pictures]
-
-
-def _away_from(
-    cuts: Sequence[float], distance_s: float, first: int, past: int, fps: Fraction
-) -> tuple[int, int]:
-    """The stretch, moved later until no cut lies within `distance_s` before its beginning."""
-    for cut in sorted(cuts):
-        if 0 <= float(first / fps) - cut < distance_s:
-            later = math.ceil((cut + distance_s) * fps) - first
-            first, past = first + later, past + later
-    return first, past
-
-
-def _without_sound(start_s: float, end_s: float) -> Edit:
-    def edit(kind: Kind, at_s: float, data: bytes) -> bytes | None:
-        return None if kind == "audio" and start_s <= at_s < end_s else data
-
-    return edit
-
-
-def _damage(rng: np.random.Generator, share: float, start_s: float, end_s: float) -> Edit:
-    """Flips bits in so many of the coded bytes of pictures; their first bytes, the headers, stay."""
-
-    def edit(kind: Kind, at_s: float, data: bytes) -> bytes | None:
-        if kind != "video" or not start_s <= at_s < end_s or len(data) < 64:
-            return data
-        out = np.frombuffer(data, np.uint8).copy()
-        count = max(1, int(rng.poisson(share * (len(data) - 48))))
-        places = rng.integers(48, len(data), count)
-        out[places] ^= (1 << rng.integers(0, 8, count)).astype(np.uint8)
-        return out.tobytes()
-
-    return edit
-
-
-def _clock_step(rng: np.random.Generator, among: tuple[float, float], level: Level) -> float:
-    """A third of the range for each level, the smallest steps for the mildest."""
-    steps = sorted((float(rng.uniform(*among)) for _ in range(60)), key=abs)
-    return steps[int(rng.integers(20 * level, 20 * level + 20))]
+    return Watched(case, truth, matched, detail, length_s, clip, theirs)
 
 
 def watch(path: Path, seats: Sequence[Seat] | None = None) -> tuple[Watch, Report]:
@@ -271,24 +95,25 @@ def watch(path: Path, seats: Sequence[Seat] | None = None) -> tuple[Watch, Repor
     return run, run.run()
 
 
-def run_clean(number: int, seed: int, length_s: float, folder: Path, evidence: Path) -> Clean:
+def run_clean(number: int, seed: int, length_s: float, work: Work) -> Clean:
     """Make a stretch of clean programme, watch it, and keep it with pictures where it raised an alarm."""
     rng = np.random.default_rng((seed, 1 << 20, number))
     fps = programme.RATES[int(rng.integers(len(programme.RATES)))]
     size: Size = programme.SIZES[int(rng.integers(len(programme.SIZES)))]
     coding = Coding.draw(rng)
-    log, cache = Log(), folder / "masters"
-    cache.mkdir(exist_ok=True)
+    log, evidence = Log(), work.out / "alarms"
     count = round(length_s * fps)
-    pictures = programme.pictures(rng, picture_sources(corpus()), count, size, fps, cache, log)
+    pictures = programme.pictures(rng, picture_sources(corpus()), count, size, fps, work.masters, log)
     track = programme.sound(rng, sound_sources(corpus()), round(length_s * RATE_HZ), log)
-    path = folder / f"clean-{number}{coding.suffix}"
+    path = work.scratch / f"clean-{number}{coding.suffix}"
     write(path, pictures, track, fps, coding)
     run, report = watch(path)
     if report.defects:
         report = run.evidence.save(evidence / f"clean-{number}", report)
     alarms = [_alarm(defect, log, number) for defect in report.defects if defect.suppressed_by is None]
+    theirs = beside.watch(work.ffmpeg, path, list(beside.FILTERS)) if work.ffmpeg is not None else None
     if any(loud(alarm) and not alarm.known for alarm in alarms):
+        evidence.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, evidence / path.name)
     path.unlink()
     judged = {"": report.execution.watched_s}
@@ -299,6 +124,7 @@ def run_clean(number: int, seed: int, length_s: float, folder: Path, evidence: P
         judged_s=judged,
         alarms=alarms,
         material=frozenset(span.source.name for span in (*log.pictures, *log.sounds)),
+        theirs=theirs,
     )
 
 

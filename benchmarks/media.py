@@ -21,6 +21,7 @@ AAC_SAMPLES = (
 )
 
 Kind = Literal["video", "audio"]
+Layout = Literal["mono", "stereo", "5.1"]
 Edit = Callable[
     [Kind, float, bytes], bytes | None
 ]  # (kind, presented at s, coded bytes) -> the same, others, or none
@@ -42,6 +43,9 @@ class Coding:
     gop: int = 50
     b_pictures: int = 0
     sound_bit_rate: int = 128_000
+    codec: Literal["libx264", "libx265"] = "libx264"
+    ten_bits: bool = False
+    layout: Layout = "stereo"
 
     @property
     def suffix(self) -> str:
@@ -57,7 +61,16 @@ class Coding:
             gop=int(rng.integers(48, 101)),
             b_pictures=int(rng.choice((0, 2))),
             sound_bit_rate=int(rng.choice((96_000, 128_000, 160_000))),
+            codec="libx265" if rng.random() < 0.2 else "libx264",
+            ten_bits=bool(rng.random() < 0.1),
+            layout=cast(Layout, str(rng.choice(("stereo", "mono", "5.1"), p=(0.7, 0.15, 0.15)))),
         )
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        picture = f"{self.codec.removeprefix('lib')}{' 10 bit' if self.ten_bits else ''} crf {self.crf} g {self.gop}"
+        return f"{picture} {self.container} {self.layout}"
 
 
 def write(
@@ -71,30 +84,32 @@ def write(
 ) -> None:
     """Code a stream into `path`; a None among the pictures leaves its time empty, `edit` sees every coded unit.
 
-    `sound` is (2, samples) at 48 kHz. All pictures have one size.
+    `sound` is (2, samples) at 48 kHz, put into the coding's layout here. All pictures have one size.
     """
+    if sound is not None:
+        sound = laid_out(sound, coding.layout)
     with av.open(str(path), "w", format=coding.container) as out:
         video: Any = None
         audio: Any = None
         if sound is not None:
-            audio = out.add_stream("aac", rate=RATE_HZ, layout="stereo", options={"aac_coder": "fast"})
+            audio = out.add_stream("aac", rate=RATE_HZ, layout=coding.layout, options={"aac_coder": "fast"})
             audio.codec_context.bit_rate = coding.sound_bit_rate
         done = 0
         for index, picture in enumerate(pictures):
             if picture is not None:
                 if video is None:
                     video = _video_stream(out, picture, fps, coding)
-                _mux(out, video.encode(_frame(picture, index, fps)), "video", edit)
+                _mux(out, video.encode(_frame(picture, index, fps, ten_bits=coding.ten_bits)), "video", edit)
             if sound is not None:
                 until = min(sound.shape[1], int((index + 1) / fps * RATE_HZ))
                 while until - done >= AAC_SAMPLES:
-                    _mux(out, audio.encode(_block(sound, done)), "audio", edit)
+                    _mux(out, audio.encode(_block(sound, done, coding.layout)), "audio", edit)
                     done += AAC_SAMPLES
         if video is not None:
             _mux(out, video.encode(None), "video", edit)
         if sound is not None:
             while done < sound.shape[1]:
-                _mux(out, audio.encode(_block(sound, done)), "audio", edit)
+                _mux(out, audio.encode(_block(sound, done, coding.layout)), "audio", edit)
                 done += AAC_SAMPLES
             _mux(out, audio.encode(None), "audio", edit)
 
@@ -103,28 +118,48 @@ def _video_stream(out: Any, picture: Picture, fps: Fraction, coding: Coding) -> 
     options = {"preset": coding.preset, "g": str(coding.gop), "bf": str(coding.b_pictures), "threads": "1"}
     if coding.bit_rate is None:
         options["crf"] = str(coding.crf)
-    stream = out.add_stream("libx264", rate=fps, options=options)
+    if coding.codec == "libx265":
+        options["preset"] = "ultrafast"  # superfast takes three times as long
+        options["x265-params"] = "pools=none:frame-threads=1:log-level=none"
+    stream = out.add_stream(coding.codec, rate=fps, options=options)
     stream.height, stream.width = picture[0].shape
-    stream.pix_fmt = "yuv420p"
+    stream.pix_fmt = _pixels(ten_bits=coding.ten_bits)
     stream.codec_context.color_range = av.video.reformatter.ColorRange.MPEG
     if coding.bit_rate is not None:
         stream.codec_context.bit_rate = coding.bit_rate
     return stream
 
 
-def _frame(picture: Picture, index: int, fps: Fraction) -> av.VideoFrame:
+def _pixels(*, ten_bits: bool) -> str:
+    return "yuv420p10le" if ten_bits else "yuv420p"
+
+
+def _frame(picture: Picture, index: int, fps: Fraction, *, ten_bits: bool = False) -> av.VideoFrame:
     height, width = picture[0].shape
-    frame = av.VideoFrame(width, height, "yuv420p")
-    for plane, samples in zip(frame.planes, picture, strict=True):
-        padding = plane.line_size - samples.shape[1]
+    frame = av.VideoFrame(width, height, _pixels(ten_bits=ten_bits))
+    for plane, eight in zip(frame.planes, picture, strict=True):
+        samples = eight.astype(np.uint16) << 2 if ten_bits else eight
+        padding = plane.line_size // samples.itemsize - samples.shape[1]
         plane.update((np.pad(samples, ((0, 0), (0, padding))) if padding else samples).tobytes())
     frame.pts, frame.time_base = index, 1 / fps
     return frame
 
 
-def _block(sound: Sound, start: int) -> av.AudioFrame:
+def laid_out(sound: Sound, layout: Layout) -> Sound:
+    """Stereo as mono or 5.1 of about the same loudness (BS.1770); the low-frequency channel of 5.1 is empty."""
+    if layout == "stereo":
+        return sound
+    middle = sound.mean(axis=0)
+    if layout == "mono":
+        return np.asarray(1.2 * middle[None], np.float32)  # 1.4 would be as loud, and run into full scale
+    behind = np.roll(sound, RATE_HZ // 50, axis=1)
+    rows = (0.71 * sound[0], 0.71 * sound[1], 0.81 * middle, 0 * middle, 0.35 * behind[0], 0.35 * behind[1])
+    return np.asarray(np.stack(rows), np.float32)
+
+
+def _block(sound: Sound, start: int, layout: Layout) -> av.AudioFrame:
     part = np.ascontiguousarray(sound[:, start : start + AAC_SAMPLES], np.float32)
-    frame = av.AudioFrame.from_ndarray(part, format="fltp", layout="stereo")
+    frame = av.AudioFrame.from_ndarray(part, format="fltp", layout=layout)
     frame.sample_rate, frame.pts, frame.time_base = RATE_HZ, start, Fraction(1, RATE_HZ)
     return frame
 

@@ -71,15 +71,16 @@ def pictures(
     *,
     only_cuts: bool = False,
 ) -> Iterator[Picture]:
-    """`count` pictures: shots of 2 to 9 s from sources drawn anew each time.
+    """`count` pictures: shots of 2 to 9 s; every source has its turn before one comes again.
 
     The pictures of a source are shown one by one at `fps`, whatever their own rate (25 or so are played
     at 24 or 30), so that none is repeated or left out. A source that ends is followed by the next.
     """
+    turns = _turns(rng, sources)
     held: list[Picture] = []  # the end of a shot that will be blended with the next
     done = 0
     while done < count:
-        source = sources[int(rng.integers(len(sources)))]
+        source = next(turns)
         wanted = max(8, int(rng.uniform(2.0, 9.0) * fps))
         still = source.path is not None and not only_cuts and rng.random() < STILLS
         shot = list(islice(_shot(rng, source, size, fps, cache, still=still), wanted))
@@ -104,6 +105,12 @@ def pictures(
             shot = _faded(rng, shot, fps, 16 if change == "black" else 235)
         yield from shot[: count - done]
         done += len(shot)
+
+
+def _turns(rng: np.random.Generator, sources: Sequence[Source]) -> Iterator[Source]:
+    while True:
+        for index in rng.permutation(len(sources)):
+            yield sources[int(index)]
 
 
 def _draw_transition(rng: np.random.Generator, only_cuts: bool) -> Transition:
@@ -151,7 +158,10 @@ def _shot(
 def master(source: Source, cache: Path) -> Path:
     """The source in the size of all, coded finely, one picture after the other; made when first asked for."""
     assert source.path is not None
-    path = cache / (source.name.replace("/", "_") + ".mp4")
+    path = (
+        cache
+        / f"{source.name.replace('/', '_')}-{source.path.stat().st_size}-{MASTER_SIZE[1]}-{MASTER_S:g}.mp4"
+    )
     if not path.exists():
         partial = path.with_name(f"{path.name}.{os.getpid()}")
         step = 2 if source.fps >= 48 else 1
@@ -172,9 +182,10 @@ def sound(
     out = np.zeros((2, samples), np.float32)
     edge = int(CUT_SOUND_S * RATE_HZ)
     ramp = np.linspace(0, 1, edge, dtype=np.float32)
+    turns = _turns(rng, sources)
     done = 0
     while done < samples:
-        source = sources[int(rng.integers(len(sources)))]
+        source = next(turns)
         whole = _levelled(source, int(rng.integers(4)))
         wanted = int(rng.uniform(3.0, 14.0) * RATE_HZ)
         if whole.shape[1] < 4 * edge:

@@ -1,10 +1,10 @@
 """What programme is made of: clips of a corpus of real footage where one lies beside the checkout, and made ones.
 
 The corpus is the folder `../shared/corpus` beside the checkout, or what GLITCHWATCH_CORPUS names. Its MANIFEST.csv
-tells what each file shows. Used are `dev` and `train` rows that decode, hold at least a second, and are natural
-footage, animation, screens or sound. Files with a real defect or a deliberate one (bars, tone, silence, black) are
-left out. Traits of the footage itself excuse a detector that sees them: film grain is noise, and a
-gauzy gradient is banding.
+tells what each file shows. Used are `dev` rows (never `train`: what learned from footage is not judged by it) that
+decode, hold at least a second, and are natural footage, animation, screens or sound. Files with a real defect or a
+deliberate one (bars, tone, silence, black) are left out; `benchmarks.footage` watches those as they are. Traits of
+the footage itself excuse a detector that sees them: film grain is noise, and a gauzy gradient is banding.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-USES = ("dev", "train")
+USES = ("dev",)
 MADE = "made:"
 
 KINDS = ("natural", "animation", "screen")
@@ -96,7 +96,7 @@ def corpus() -> Path | None:
 def pictures(folder: Path | None) -> list[Source]:
     """All picture sources."""
     found = []
-    for row in _rows(folder):
+    for row in _good(folder):
         words = f"{row['content']} {row['known_defects']} {row['note']}"
         if row["kind"] not in KINDS or row["width"] == "" or int(row["width"]) < LEAST_WIDTH:
             continue
@@ -125,7 +125,7 @@ def pictures(folder: Path | None) -> list[Source]:
 def sounds(folder: Path | None) -> list[Source]:
     """All sound sources."""
     found = []
-    for row in _rows(folder):
+    for row in _good(folder):
         words = f"{row['content']} {row['known_defects']} {row['note']}"
         measured = row["measured"]
         silent = _measured(measured, r"sil([\d.]+)", 0.0)
@@ -154,19 +154,17 @@ def sounds(folder: Path | None) -> list[Source]:
     return found + list(MADE_SOUNDS)
 
 
-def _rows(folder: Path | None) -> list[dict[str, str]]:
+def rows(folder: Path | None) -> list[dict[str, str]]:
+    """The manifest's rows that scoring may use."""
     if folder is None:
         return []
     with (folder / "MANIFEST.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return [
-        row
-        for row in rows
-        if row["use"] in USES
-        and row["decode"] == "ok"
-        and float(row["duration_s"] or 0) >= 1.0
-        and (folder / row["file"]).is_file()
-    ]
+        found = list(csv.DictReader(file))
+    return [row for row in found if row["use"] in USES and (folder / row["file"]).is_file()]
+
+
+def _good(folder: Path | None) -> list[dict[str, str]]:
+    return [row for row in rows(folder) if row["decode"] == "ok" and float(row["duration_s"] or 0) >= 1.0]
 
 
 def _excused(words: str) -> frozenset[str]:

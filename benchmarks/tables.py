@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.bars import LEAST_F1
 from benchmarks.cases import Clean, Watched, false_alarms, loud
 from benchmarks.matching import quantile
-from benchmarks.tally import Row, by_detector, by_severity, confusion
+from benchmarks.runs import Results
+from benchmarks.tally import Rate, Row, by_detector, by_severity, clean_beside, raised, rows_beside
 from contracts.report import Defect
 from tests.injection import Level
 
@@ -18,25 +21,40 @@ from tests.injection import Level
 def show(
     console: Console,
     rows: Mapping[str, Row],
-    watched: Sequence[Watched],
-    clean: Sequence[Clean],
+    results: Results,
     without: Mapping[str, str],
 ) -> None:
     """The tables, what was missed, and the false alarms one by one."""
+    watched, clean = results.watched, results.clean
     if rows:
-        console.print(_scores(rows, clean))
+        console.print(_scores("Faults injected, plain and gross", rows, clean))
+    if theirs := rows_beside(watched):
+        console.print(_scores("The same clips through FFmpeg's filters", theirs, clean, by=clean_beside))
     for reason in sorted(set(without.values())):
         console.print(f"{reason}: {', '.join(n for n in without if without[n] == reason)}", highlight=False)
-    _confusion(console, watched)
+    _matrix(console, watched)
     for one in watched:
         if one.matched.missed and one.case.level > Level.JUST:
             _miss(console, one)
     if clean:
         _clean(console, clean)
+    for one_file in results.footage:
+        said = ", ".join(one_file.raised) or "nothing"
+        mark = {True: "told", False: "NOT TOLD", None: "as found"}[one_file.told]
+        console.print(
+            f"{one_file.kind} {mark}: {one_file.name} ({one_file.words[:70]}), {one_file.status}: {said[:300]}",
+            highlight=False, markup=False,
+        )  # fmt: skip
 
 
-def _scores(rows: Mapping[str, Row], clean: Sequence[Clean]) -> Table:
-    table = Table(title="Faults injected, plain and gross", title_justify="left")
+def _scores(
+    title: str,
+    rows: Mapping[str, Row],
+    clean: Sequence[Clean],
+    *,
+    by: Callable[[Sequence[Clean], str], Rate | None] = by_detector,
+) -> Table:
+    table = Table(title=title, title_justify="left")
     table.add_column("detector", no_wrap=True)
     for name in ("faults", "found", "missed", "false", "precision", "recall", "F1", "just seen"):
         table.add_column(name, justify="right")
@@ -51,9 +69,9 @@ def _scores(rows: Mapping[str, Row], clean: Sequence[Clean]) -> Table:
         cells += [_number(quantile(row.onset_s, share), 3) for share in (0.5, 0.95)]
         cells.append(_number(quantile(row.delay_s, 0.5)))
         if clean:
-            rate = by_detector(clean, name)
-            cells.append(f"{rate.per_hour:.2f} ≤ {rate.at_most:.2f}")
-        poor = row.f1 is not None and row.f1 < 0.8
+            rate = by(clean, name)
+            cells.append(f"{rate.per_hour:.2f} ≤ {rate.at_most:.2f}" if rate else "–")
+        poor = row.f1 is not None and row.f1 < LEAST_F1
         table.add_row(name, *cells, style="yellow" if poor else None)
     return table
 
@@ -62,15 +80,17 @@ def _number(value: float | None, digits: int = 2) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-def _confusion(console: Console, watched: Sequence[Watched]) -> None:
-    raised = {name: others for name, others in confusion(watched).items() if others}
-    if not raised:
+def _matrix(console: Console, watched: Sequence[Watched]) -> None:
+    matrix = raised(watched)
+    if not matrix:
         return
-    table = Table(title="What else a fault's clips raised (clips)", title_justify="left")
-    table.add_column("fault")
-    table.add_column("raised as well")
-    for name, others in sorted(raised.items()):
-        table.add_row(name, ", ".join(f"{other} {count}" for other, count in others.most_common()))
+    clips = Counter(one.truth.defect for one in watched)
+    table = Table(title="Which fault raised which defect, at all levels (clips)", title_justify="left")
+    for column in ("fault", "clips", "itself", "others"):
+        table.add_column(column)
+    for fault, said in sorted(matrix.items()):
+        others = ", ".join(f"{name} {count}" for name, count in said.most_common() if name != fault)
+        table.add_row(fault, str(clips[fault]), str(said[fault]), others)
     console.print(table)
 
 
@@ -110,7 +130,7 @@ def _words(defect: Defect) -> str:
     return f"{defect.defect} {when} on {defect.track} ({peak}, limit {defect.threshold:.4g})"
 
 
-def details(watched: Sequence[Watched], clean: Sequence[Clean]) -> dict[str, Any]:
+def details(results: Results) -> dict[str, Any]:
     """Everything that the tables sum up, as plain JSON values."""
     return {
         "faults": [
@@ -122,11 +142,11 @@ def details(watched: Sequence[Watched], clean: Sequence[Clean]) -> dict[str, Any
                 "made_of": one.detail,
                 "clip": one.clip,
             }
-            for one in watched
+            for one in results.watched
         ],
         "clean": [
             {**_plain(alarm.defect), "sources": alarm.sources, "stretch": alarm.stretch, "known": alarm.known}
-            for stretch in clean
+            for stretch in results.clean
             for alarm in stretch.alarms
         ],
     }

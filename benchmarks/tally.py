@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks.beside import FILTERS
 from benchmarks.cases import Clean, Watched, false_alarms, loud
-from benchmarks.matching import poisson_upper, quantile
+from benchmarks.matching import Matched, poisson_upper, quantile
+from benchmarks.runs import Results
 from contracts.findings import Severity
 from tests.injection import Level
 
@@ -62,27 +64,40 @@ def rows(watched: Iterable[Watched]) -> dict[str, Row]:
     out: dict[str, Row] = {}
     for one in watched:
         row = out.setdefault(one.case.detector, Row(one.case.detector))
-        found = len(one.matched.hits)
-        if one.case.level is Level.JUST:
-            row.just_faults += 1
-            row.just_found += found
-            continue
-        row.faults += 1
-        row.found += found
-        row.false += sum(other.defect == one.truth.defect for other in one.matched.others)
-        for truth, defect in one.matched.hits:
-            row.onset_s.append(abs(defect.start_s - truth.start_s))
-            if defect.certain_s is not None:
-                row.delay_s.append(defect.certain_s - truth.start_s)
+        _count(row, one, one.matched)
     return out
 
 
-def confusion(watched: Iterable[Watched]) -> dict[str, Counter[str]]:
-    """Injected defect -> other defects that its clips raised as well, and in how many clips."""
+def rows_beside(watched: Iterable[Watched]) -> dict[str, Row]:
+    """The same for FFmpeg's filters, on the same clips."""
+    out: dict[str, Row] = {}
+    for one in watched:
+        if one.theirs is not None:
+            _count(out.setdefault(one.case.detector, Row(one.case.detector)), one, one.theirs)
+    return out
+
+
+def _count(row: Row, one: Watched, matched: Matched) -> None:
+    found = len(matched.hits)
+    if one.case.level is Level.JUST:
+        row.just_faults += 1
+        row.just_found += found
+        return
+    row.faults += 1
+    row.found += found
+    row.false += sum(other.defect == one.truth.defect for other in matched.others)
+    for truth, defect in matched.hits:
+        row.onset_s.append(abs(defect.start_s - truth.start_s))
+        if defect.certain_s is not None:
+            row.delay_s.append(defect.certain_s - truth.start_s)
+
+
+def raised(watched: Iterable[Watched]) -> dict[str, Counter[str]]:
+    """The matrix: injected defect -> every defect raised, itself included, and in how many of its clips."""
     out: dict[str, Counter[str]] = {}
     for one in watched:
-        raised = {other.defect for other in one.matched.others} - {one.truth.defect}
-        out.setdefault(one.truth.defect, Counter()).update(raised)
+        said = {defect.defect for _, defect in one.matched.hits} | {d.defect for d in one.matched.others}
+        out.setdefault(one.truth.defect, Counter()).update(said)
     return out
 
 
@@ -117,31 +132,72 @@ def by_detector(clean: Sequence[Clean], detector: str) -> Rate:
     return Rate(sum(a.defect.detector == detector and loud(a) for a in false_alarms(clean)), hours)
 
 
+def clean_beside(clean: Sequence[Clean], name: str) -> Rate | None:
+    """What FFmpeg's filter of that name said in clean programme, None where it was not asked."""
+    heard = [stretch for stretch in clean if stretch.theirs is not None]
+    hours = sum(stretch.judged_s[""] for stretch in heard) / 3600
+    alarms = sum(defect.defect == name for stretch in heard for defect in stretch.theirs or ())
+    return Rate(alarms, hours) if heard else None
+
+
 def document(
-    seed: int,
-    per_level: int,
-    scored: Mapping[str, Row],
-    clean: Sequence[Clean],
-    detectors: Sequence[str],
-    material: str,
+    results: Results, scored: Mapping[str, Row], detectors: Sequence[str], material: str, ffmpeg: str | None
 ) -> dict[str, Any]:
-    """`docs/scores.json`; `glitchwatch.catalogue_docs` shows its rows."""
-    severities = by_severity(clean)
+    """`docs/scores.json`; `glitchwatch.scores_page` shows it."""
+    clean = results.clean
     hours = round(sum(stretch.judged_s[""] for stretch in clean) / 3600, 2)
+    f1s = [row.f1 for row in scored.values() if row.f1 is not None]
     out: dict[str, Any] = {
         "schema": SCHEMA,
-        "seed": seed,
-        "faults of each kind and level": per_level,
+        "seeds": ", ".join(map(str, results.seeds)),
+        "faults": len(results.watched),
+        "mean F1": _rounded(sum(f1s) / len(f1s)) if f1s else None,
         "hours of clean programme": hours,
         "programme": material,
     }
-    for severity, rate in severities.items():
+    for severity, rate in by_severity(clean).items():
         if hours:
-            out[f"false alarms an hour ({severity.value})"] = f"{rate.per_hour:.2f} (≤ {rate.at_most:.2f})"
+            out[f"false alarms an hour ({severity.value})"] = _rate(rate)
     out["detectors"] = {
         name: [_cells(scored.get(name), by_detector(clean, name))] for name in sorted(detectors)
     }
+    clips = Counter(one.truth.defect for one in results.watched)
+    out["raised"] = {
+        fault: {"clips": clips[fault], **dict(sorted(others.items()))}
+        for fault, others in sorted(raised(results.watched).items())
+    }
+    out["beside FFmpeg"] = beside_rows(results, scored, ffmpeg) if ffmpeg else []
+    out["footage"] = [
+        {
+            "file": f.name,
+            "kind": f.kind,
+            "about": f.words,
+            "status": f.status,
+            "told": f.told,
+            "raised": f.raised,
+        }
+        for f in results.footage
+    ]
     return out
+
+
+def beside_rows(results: Results, scored: Mapping[str, Row], ffmpeg: str) -> list[dict[str, Any]]:
+    """Ours and FFmpeg's on the same clips, line by line."""
+    theirs = rows_beside(results.watched)
+    out = []
+    for name in FILTERS:
+        if name in scored and name in theirs:
+            filtered = clean_beside(results.clean, name)
+            out.append(
+                {"who": "Glitchwatch", "what": name, **_cells(scored[name], by_detector(results.clean, name))}
+            )
+            cells = _cells(theirs[name], filtered or Rate(0, 0.0))
+            out.append({"who": f"FFmpeg {ffmpeg}", "what": f"{name}detect", **cells})
+    return out
+
+
+def _rate(rate: Rate) -> str:
+    return f"{rate.per_hour:.2f} (≤ {rate.at_most:.2f})"
 
 
 def _cells(row: Row | None, rate: Rate) -> dict[str, Any]:
@@ -161,7 +217,8 @@ def _cells(row: Row | None, rate: Rate) -> dict[str, Any]:
             "certain after s": _rounded(quantile(row.delay_s, 0.5)),
         }
     if rate.hours:
-        cells["false alarms per clean hour"] = f"{rate.per_hour:.2f} (≤ {rate.at_most:.2f})"
+        cells["false alarms per clean hour"] = _rate(rate)
+        cells["judged h"] = round(rate.hours, 2)
     return cells
 
 

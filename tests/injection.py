@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -50,7 +50,8 @@ class Fault:
     returns one of the same shape, or None to leave it out. `clock_s` shifts all later timestamps of the
     named kind by so many seconds (drawn from the range). `damage` corrupts that share of the coded bytes of
     packets in the stretch. `after_cut_s` keeps the fault's beginning so far from a cut before it, where the
-    detector's manual page says that it is blind there.
+    detector's manual page says that it is blind there. `layouts` are those that a fault of sound, injected into stereo,
+    survives being mixed into; faults of pictures come with any.
     """
 
     defect: str
@@ -62,3 +63,4 @@ class Fault:
     levels: tuple[Level, ...] = (Level.JUST, Level.PLAIN, Level.GROSS)
     instant: bool = False  # the truth is a moment, not an interval
     after_cut_s: float = 0.0
+    layouts: tuple[Literal["mono", "stereo", "5.1"], ...] = ("stereo",)

@@ -44,6 +44,24 @@ def test_what_is_written_can_be_read(tmp_path: Path, container: str, b_pictures:
     assert float(np.abs(sound).max()) == pytest.approx(float(np.abs(tone(2.0)).max()), rel=0.1)
 
 
+@pytest.mark.parametrize(("codec", "ten_bits"), [("libx265", False), ("libx265", True), ("libx264", True)])
+def test_other_codecs_and_depths(tmp_path: Path, codec: str, ten_bits: bool) -> None:
+    coding = Coding(crf=10, codec=codec, ten_bits=ten_bits)  # type: ignore[arg-type]
+    path = stream(tmp_path / "a", coding)
+    with av.open(str(path)) as source:
+        assert source.streams.video[0].codec_context.format.name == ("yuv420p10le" if ten_bits else "yuv420p")
+    shown = [float(p[0].mean()) for p in read_pictures(path, (160, 90))]
+    assert shown == sorted(shown)
+    assert shown[-1] > shown[0]
+
+
+@pytest.mark.parametrize(("layout", "channels"), [("mono", 1), ("stereo", 2), ("5.1", 6)])
+def test_sound_in_other_layouts(tmp_path: Path, layout: str, channels: int) -> None:
+    path = stream(tmp_path / "a", Coding(layout=layout))  # type: ignore[arg-type]
+    with av.open(str(path)) as source:
+        assert source.streams.audio[0].codec_context.channels == channels
+
+
 def test_a_part_of_a_file(tmp_path: Path) -> None:
     path = stream(tmp_path / "a", Coding(crf=10, gop=10))
     means = [float(y.mean()) for y, _, _ in read_pictures(path, (96, 64), start_s=1.0, most_s=0.4)]

@@ -1,16 +1,21 @@
 """Scoring must be able to fail: a detector that says nothing and one that cries all the time score badly."""
 
 import itertools
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks import made, tally
-from benchmarks.cases import Alarm, Case, Clean, Watched, false_alarms, fault_of, make_clip, run_clean, watch
+from benchmarks import bars, beside, made, sources, tally
+from benchmarks.cases import Alarm, Clean, Watched, Work, false_alarms, run_clean, watch
+from benchmarks.clips import Case, dealt, fault_of, make_clip
+from benchmarks.footage import Footage
 from benchmarks.matching import Truth, match
+from benchmarks.runs import Results, Run, merged
 from benchmarks.score import draw_cases
+from benchmarks.sources import Source
 from contracts.findings import Finding, Severity
 from contracts.profile import Mode
 from detectors.catalogue import AnyDetector, Seat, load
@@ -47,7 +52,9 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Truth
     case = Case("silence", "sound", Level.PLAIN, 0, seed=1)
     fault = fault_of(case.detector, case.family)
     assert fault is not None
-    path, truth, _, _ = make_clip(case, fault, tmp_path_factory.mktemp("clip"))
+    path, truth, _, _ = make_clip(
+        case, fault, tmp_path_factory.mktemp("clip"), tmp_path_factory.mktemp("masters")
+    )
     yield path, truth, case
     patch.undo()
 
@@ -73,7 +80,7 @@ def test_clean_programme_convicts_an_alarmist(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setattr(
         "benchmarks.cases.profiles.seats", lambda *_: [Seat(Alarmist, SilenceParams(), Mode.CHECK)]
     )
-    clean = run_clean(0, 1, 4.0, tmp_path, tmp_path / "alarms")
+    clean = run_clean(0, 1, 4.0, Work(tmp_path, tmp_path, tmp_path))
     assert len(false_alarms([clean])) == 4
     assert tally.by_detector([clean], "silence").per_hour == pytest.approx(3600, rel=0.05)
     frames = list((tmp_path / "alarms").rglob("*.jpg"))
@@ -85,7 +92,7 @@ def test_the_same_seed_draws_the_same_clip(clip: tuple[Path, Truth, Case], tmp_p
     path, truth, case = clip
     fault = fault_of(case.detector, case.family)
     assert fault is not None
-    again, same, _, _ = make_clip(case, fault, tmp_path)
+    again, same, _, _ = make_clip(case, fault, tmp_path, tmp_path)
     assert same == truth
     assert again.read_bytes() == path.read_bytes()
 
@@ -120,7 +127,7 @@ def test_a_row_sums_up_the_levels_that_count() -> None:
     assert row.f1 == pytest.approx(0.4)
     assert row.onset_s == pytest.approx([0.1])
     assert row.delay_s == pytest.approx([2.0])
-    assert tally.confusion(all_of_them) == {"black": {"freeze": 3}}
+    assert tally.raised(all_of_them) == {"black": {"freeze": 3, "black": 3}}
 
 
 def test_alarms_are_counted_by_the_hours_that_were_judged() -> None:
@@ -145,9 +152,10 @@ def test_alarms_are_counted_by_the_hours_that_were_judged() -> None:
 def test_the_document_is_what_the_docs_show() -> None:
     rows = tally.rows([watched(Level.PLAIN, hit=True)])
     clean = [Clean(0, {"": 3600.0, "black": 3600.0})]
-    document = tally.document(7, 1, rows, clean, ["black", "freeze"], "made")
+    results = Results([watched(Level.PLAIN, hit=True)], clean, seeds=[7])
+    document = tally.document(results, rows, ["black", "freeze"], "made", None)
     text = page({"black": load()["black"]}, document)
-    assert "seed 7" in text
+    assert "seeds 7" in text
     assert "0.00 (≤ 3.00)" in text
     assert "| 1 | 1 | 0 | 0 | 1 | 1 | 1 |" in text
 
@@ -163,3 +171,71 @@ def test_made_pictures_are_pictures(name: str) -> None:
         assert {p.dtype for p in picture} == {np.dtype(np.uint8)}
     moves = any((a[0] != b[0]).any() for a, b in itertools.pairwise(shown))
     assert moves is (name != "still")
+
+
+def test_no_clip_serves_two_cases_of_one_detector() -> None:
+    footage = [Source(f"{n}.mp4", Path(f"{n}.mp4"), "natural") for n in range(20)]
+    cases = [Case("black", "picture", Level.PLAIN, n, seed=3, index=n, of=15) for n in range(15)]
+    hands = [[s.name for s in dealt(case, [*footage, *sources.MADE_PICTURES])] for case in cases]
+    real = [name for hand in hands for name in hand if not name.startswith(sources.MADE)]
+    assert sorted(real) == sorted(s.name for s in footage)
+    assert all(hand[-1].startswith(sources.MADE) for hand in hands)
+
+
+def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
+    run = Run(tmp_path, 5, "abc")
+    one, clean = (
+        watched(Level.PLAIN, hit=True, false=1),
+        Clean(0, {"": 9.0}, [Alarm(defect("black", 1, 2), ("a",), 0)]),
+    )
+    run.add("one", one)
+    run.add("clean", clean)
+    with run.path.open("ab") as file:
+        file.write(b'{"key": "cut of')
+    again = Run(tmp_path, 5, "abc")
+    assert again.done == {"one": one, "clean": clean}
+    assert Run(tmp_path, 5, "other code").done == {}
+
+
+def test_runs_of_parts_make_one_table(tmp_path: Path) -> None:
+    for age, (seed, code, hits) in enumerate([(1, "new", [True]), (2, "old", [False, False])]):
+        run = Run(tmp_path, seed, code)
+        for number, hit in enumerate(hits):
+            run.add(f"black {number}", watched(Level.PLAIN, hit=hit))
+        run.add("clean", Clean(seed, {"": 1.0}))
+        if code == "old":
+            run.add("f", Footage("f", "hard", "slides", "complete", []))
+        os.utime(run.path, (1000 - age, 1000 - age))
+    everything = merged(tmp_path)
+    assert [bool(w.matched.hits) for w in everything.watched] == [True]
+    assert [c.number for c in everything.clean] == [1]
+    assert [f.name for f in everything.footage] == ["f"]
+    assert everything.seeds == [1, 2]
+
+
+def test_each_bar_can_be_missed() -> None:
+    good = tally.rows([watched(Level.PLAIN, hit=True)])
+    assert bars.unmet(good, [Clean(0, {"": 3600.0})]) == []
+    assert [line.partition(" ")[0] for line in bars.unmet(tally.rows([watched(Level.PLAIN, hit=False)]), [])] == [
+        "black:", "all",
+    ]  # fmt: skip
+    late = tally.rows([watched(Level.PLAIN, hit=True)])
+    late["black"].onset_s[:] = [0.9]
+    assert "onset error" in bars.unmet(late, [])[0]
+    for severity, said in ((Severity.ERROR, 1), (Severity.WARNING, 0)):
+        noisy = Clean(0, {"": 3600.0}, [Alarm(defect("black", 1, 2, severity=severity), ("a",), 0)])
+        assert len(bars.unmet(good, [noisy])) == said
+    twice = Clean(
+        0, {"": 3600.0}, [Alarm(defect("black", t, 9, severity=Severity.WARNING), ("a",), 0) for t in (1, 4)]
+    )
+    assert len(bars.unmet(good, [twice])) == 1
+
+
+def test_what_ffmpeg_prints_is_read() -> None:
+    black = "[blackdetect @ 0x1] black_start:4.04 black_end:8.04 black_duration:4\n"
+    silence = "Duration: 00:00:12.50, start\n[s] silence_start: -0.01\n[s] silence_end: 3.5 | d\n[s] silence_start: 9\n"
+    freeze = "lavfi.freezedetect.freeze_start: 2.5\nlavfi.freezedetect.freeze_duration: 3\n"
+    freeze += "lavfi.freezedetect.freeze_end: 5.5\n"
+    assert [(d.start_s, d.end_s) for d in beside.said("black", black)] == [(4.04, 8.04)]
+    assert [(d.start_s, d.end_s) for d in beside.said("silence", silence)] == [(0.0, 3.5), (9.0, 12.5)]
+    assert [(d.start_s, d.end_s) for d in beside.said("freeze", freeze)] == [(2.5, 5.5)]
