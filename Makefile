@@ -16,7 +16,7 @@ ARGS ?=
 unexport PYTHONPATH
 unexport PYTHONHOME
 
-.PHONY: help setup demo test test-all test-faults check format bench score soak docs pins clean
+.PHONY: help setup demo test test-all test-faults check format bench bench-fleet bench-memory score soak docs pins clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -63,6 +63,12 @@ endef
 bench: $(STAMP)  ## what watching costs beside decoding alone and beside FFmpeg's filters (ARGS=--quick)
 	$(call ffmpeg)
 	$(PY) -m benchmarks.speed $(ARGS)
+
+bench-fleet: $(STAMP)  ## 5,000 streams on 120 worker processes that decode nothing: time to assign, to move, and what it costs
+	$(PY) -m benchmarks.fleet $(ARGS)
+
+bench-memory: $(STAMP)  ## what a watch with all detectors keeps in memory, at 360p and at 1080p
+	$(PY) -m benchmarks.memory $(ARGS)
 
 score: $(STAMP)  ## how well each detector finds faults injected into real footage
 	$(call ffmpeg)

@@ -167,7 +167,7 @@ def _settings(folder: Path, listening: list[str]) -> str:
         "appendonly yes",
         "appendfsync everysec",
         "aof-load-truncated yes",
-        "auto-aof-rewrite-min-size 16mb",
+        "auto-aof-rewrite-min-size 64mb",
         "maxmemory-policy noeviction",
         "tcp-keepalive 30",
     ]

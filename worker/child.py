@@ -34,6 +34,7 @@ from worker.ingest import opening
 from worker.ingest.opening import AnyReading
 from worker.ingest.options import IngestOptions, VariantPolicy
 from worker.pipeline import Pipeline
+from worker.warm import give_back
 
 NS = 1_000_000_000
 BEAT_S = 1.0
@@ -276,6 +277,7 @@ class Child:
         now = self._clock.monotonic()
         if last or now - self._beat_s >= BEAT_S or not self._loops:
             self._beat_s = now
+            give_back()
             message["coverage"] = self._coverage()
             message["fetches"], message["decoder"] = self._fetches, self._decoder_words
             if reading is not None:

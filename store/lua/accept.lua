@@ -43,14 +43,18 @@ local function coverage(assignment, from, to)
   local key, names = KEY_COVERAGE .. stream_of(assignment), {}
   for i = from, to, 4 do names[#names + 1] = ARGV[i] end
   if #names == 0 then return end
-  local known, free, sums = hmget(key, names), 256 - redis.call('HLEN', key), {}
+  local known, free, sums = hmget(key, names), nil, {}
   for n, name in ipairs(names) do
-    local watched, degraded, blind = string.match(known[n] or '0 0 0', '^(%d+) (%d+) (%d+)$')
-    if known[n] or free > 0 then
+    local watched, degraded, blind = 0, 0, 0
+    if known[n] then
+      watched, degraded, blind = string.match(known[n], '^(%d+) (%d+) (%d+)$')
+    else
+      free = (free or 256 - redis.call('HLEN', key)) - 1
+    end
+    if known[n] or free >= 0 then
       local i = from + 4 * (n - 1)
       sums[#sums + 1] = name
-      sums[#sums + 1] = whole(watched + ARGV[i + 1]) .. ' ' .. whole(degraded + ARGV[i + 2]) .. ' ' .. whole(blind + ARGV[i + 3])
-      if not known[n] then free = free - 1 end
+      sums[#sums + 1] = string.format('%.0f %.0f %.0f', watched + ARGV[i + 1], degraded + ARGV[i + 2], blind + ARGV[i + 3])
     end
   end
   slices(sums, function(...) redis.call('HSET', key, ...) end)

@@ -100,7 +100,10 @@ class AnyReading:
 
 def warm_up() -> None:
     """Load and set up what the first reading would; a process that is forked afterwards shares it. Starts no thread."""
+    import encodings.idna  # noqa: F401 - what the first look-up of a host's name would load
+
     import av
+    import av.subtitles.stream
 
     import worker.ingest.playlists
     import worker.ingest.reconnect  # noqa: F401 - loaded for who is forked

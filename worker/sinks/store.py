@@ -6,6 +6,7 @@ and its last state. Measurements are: the oldest go first, and are counted. Cove
 
 from __future__ import annotations
 
+import random
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -28,6 +29,9 @@ MOST_SERIES = 120  # slots of measurements of one lease
 MOST_A_CALL = 400
 PUMP_S = 0.25
 RETRY_S = 0.5
+COVERAGE_S = (
+    10.0  # coverage adds up for so long, so that it costs a call now and then and not one after another
+)
 RECENT_S = 5.0  # what was accepted so lately is offered again after a failure
 
 Key = tuple[str, str | None, str | None]
@@ -49,6 +53,7 @@ class _Waiting:
     items: deque[tuple[int, Body]] = field(default_factory=deque)
     added: dict[str, tuple[int, int, int]] = field(default_factory=dict)  # coverage that has no number yet
     recent: deque[tuple[float, int, Body]] = field(default_factory=deque)  # accepted a moment ago
+    told: int = -1  # the period in which coverage left last
     finished: bool = False
 
     def number(self) -> int:
@@ -68,6 +73,10 @@ class StoreSink:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._ended = threading.Event()
+        self._hurry = False  # coverage, too, is to leave now
+        self._phase = (
+            random.random()
+        )  # so that workers that share a clock do not tell theirs at the same moment
         self._again = False  # a call failed: the store may have lost what it accepted just before
         self.dropped = 0  # measurements let go of
         self.drawn_together = 0  # edges that became part of another
@@ -140,7 +149,8 @@ class StoreSink:
             self._wake.clear()
 
     def wake(self) -> None:
-        """Offer what waits soon."""
+        """Offer everything soon."""
+        self._hurry = True
         self._wake.set()
 
     def end(self) -> None:
@@ -153,6 +163,7 @@ class StoreSink:
         until_s = self._clock.monotonic() + within_s
         while len(self) and self._clock.monotonic() < until_s:
             try:
+                self._hurry = True
                 if not self.pump():
                     break
             except SinkError:
@@ -191,6 +202,8 @@ class StoreSink:
 
     def _batch(self) -> list[FindingEnvelope]:
         batch: list[FindingEnvelope] = []
+        hurry, self._hurry = self._hurry, False
+        period = int(self._clock.monotonic() / COVERAGE_S + self._phase)
         with self._lock:
             if self._again:
                 self._again = False
@@ -201,7 +214,9 @@ class StoreSink:
             for lease in over:
                 del self._waiting[lease]
             for (assignment, epoch), waiting in self._waiting.items():
-                if waiting.added and not waiting.count(CoverageBody):
+                due = hurry or waiting.finished or waiting.told != period
+                if waiting.added and due and not waiting.count(CoverageBody):
+                    waiting.told = period
                     waiting.items.append((waiting.number(), CoverageBody(added=waiting.added)))
                     waiting.added = {}
                 for number, body in islice(waiting.items, MOST_A_CALL - len(batch)):
@@ -220,8 +235,11 @@ class StoreSink:
         waiting.done = max(waiting.done, number)
         while waiting.items and waiting.items[0][0] <= number:
             waiting.items.popleft()
-        waiting.recent.append((now_s, number, body))
-        while now_s - waiting.recent[0][0] > RECENT_S:
+        if not isinstance(
+            body, CoverageBody
+        ):  # most of what is said: a store that was too slow shall not get it twice
+            waiting.recent.append((now_s, number, body))
+        while waiting.recent and now_s - waiting.recent[0][0] > RECENT_S:
             waiting.recent.popleft()
 
     def _thin(self, waiting: _Waiting) -> None:

@@ -165,8 +165,28 @@ def test_coverage_that_may_have_been_counted_is_offered_unchanged(store: Store, 
     store.reply_lost = False
     sink.put("a", 7, CoverageBody(added={"black": (3, 0, 0)}))
     sink.pump()
+    sink.wake()
     sink.pump()
     assert [b.added["black"][0] for b in bodies(store) if isinstance(b, CoverageBody)] == [10, 3]
+
+
+def test_coverage_adds_up_and_leaves_now_and_then_or_when_its_lease_ends(
+    store: Store, sink: StoreSink, clock: ManualClock
+) -> None:
+    def told() -> list[int]:
+        sink.pump()
+        return [b.added["black"][0] for b in bodies(store) if isinstance(b, CoverageBody)]
+
+    sink.put("a", 7, CoverageBody(added={"black": (1, 0, 0)}))
+    assert told() == [1]
+    for _ in range(3):
+        sink.put("a", 7, CoverageBody(added={"black": (1, 0, 0)}))
+    assert told() == [1]
+    clock.advance(sinks.COVERAGE_S)
+    assert told() == [1, 3]
+    sink.put("a", 7, CoverageBody(added={"black": (5, 0, 0)}))
+    sink.finished("a", 7)
+    assert told() == [1, 3, 5]
 
 
 def test_measurements_give_way_and_are_counted_edges_do_not(store: Store, sink: StoreSink) -> None:
