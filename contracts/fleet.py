@@ -207,12 +207,16 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A lease as `claim` gives it: with the stream, what the holder before left, and what it left open."""
+    """A lease as `claim` gives it: with the stream, what the holder before left, and what it left open.
+
+    `closed` are defects that were closed lately, newest first: the checkpoint may be older than they are.
+    """
 
     lease: Lease
     stream: Stream
     checkpoint: Checkpoint | None
     unconfirmed: tuple[OpenDefect, ...]
+    closed: tuple[OpenDefect, ...] = ()
 
 
 class WorkerInfo(_Part):

@@ -146,7 +146,7 @@ def _texts(values: list[bytes]) -> tuple[str, ...]:
 
 
 def _grant(row: list[bytes | list[bytes]], worker: str, expiry: int) -> Grant:
-    identity, epoch, revision, stream_revision, spec, checkpoint, defects = row
+    identity, epoch, revision, stream_revision, spec, checkpoint, defects, closed = row
     assert isinstance(identity, bytes)
     assert isinstance(epoch, bytes)
     assert isinstance(revision, bytes)
@@ -154,10 +154,12 @@ def _grant(row: list[bytes | list[bytes]], worker: str, expiry: int) -> Grant:
     assert isinstance(spec, bytes)
     assert isinstance(checkpoint, bytes)
     assert isinstance(defects, list)
+    assert isinstance(closed, list)
     stream, rendition, group = identity.decode().split("/")
     return Grant(
         Lease(Assignment(stream, rendition, group, revision.decode()), worker, int(epoch), expiry),
         Stream(stream, int(stream_revision), StreamSpec.model_validate_json(spec)),
         Checkpoint.model_validate_json(checkpoint) if checkpoint else None,
         tuple(open_defect(text) for text in defects),
+        tuple(open_defect(text) for text in closed),
     )

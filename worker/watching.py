@@ -15,7 +15,7 @@ import structlog
 
 from contracts.clock import Clock
 from contracts.errors import ConfigError
-from contracts.findings import DefectEdge, Edge, Measurement, Peak
+from contracts.findings import Measurement
 from contracts.fleet import (
     CHECKPOINT_BYTES,
     Body,
@@ -28,6 +28,7 @@ from contracts.fleet import (
 from store.series import Downsampler
 from worker.frames import Message, Unpacker, edge, finding, plain
 from worker.headroom import STEPS
+from worker.inherited import opened_edge, with_closed
 from worker.lease import Granted
 
 log = structlog.get_logger()
@@ -113,6 +114,7 @@ class Watching:
         if checkpoint is not None:
             self._place = dict(checkpoint.baselines.get("watch") or {})
             self.media_ns = checkpoint.last_at_ns or 0
+            self._place = with_closed(self._place, self._granted.grant.closed)
         for defect in self._granted.grant.unconfirmed:
             body = defect.body
             inherited = opened_edge(body, known=bool(self._place))
@@ -376,13 +378,3 @@ def headers_of(granted: Granted, secrets_dir: Path | None) -> dict[str, str]:
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"Header {name!r}: the secret {reference!r} cannot be read.") from error
     return headers
-
-
-def opened_edge(body: EdgeBody, *, known: bool) -> DefectEdge:
-    """The opening edge of a defect as the store keeps it; at 0 where its media time means nothing here."""
-    at_ns = body.start_ns if known else 0
-    return DefectEdge(
-        Edge.OPENED, body.defect, body.detector, body.track, at_ns, at_ns, body.severity,
-        Peak(body.peak_name, body.peak_value, body.peak_unit), body.threshold, body.confidence,
-        body.channel, body.suppressed_by, body.detail,
-    )  # fmt: skip

@@ -1,6 +1,16 @@
 -- worker, group, most, ttl_ms, ahead_ms
 -- Claims what is free or expired, earliest first. An epoch is the store's time in ms, or one more than the last.
--- -> expiry ms, then {id, epoch, revision, stream revision, spec, checkpoint, {open defects}} each
+-- -> expiry ms, then {id, epoch, revision, stream revision, spec, checkpoint, {open defects}, {closed lately}} each
+
+-- What was closed lately, newest first: the checkpoint may be older than the last word that was accepted.
+local function told(id)
+  local out = {}
+  for _, text in ipairs(redis.call('LRANGE', KEY_CLOSED .. stream_of(id), 0, MOST_TOLD - 1)) do
+    if string.find(text, '"' .. string.gsub(id, '/', '\\/') .. '"', 1, true) then out[#out + 1] = text end
+  end
+  return out
+end
+
 local worker, group, most, ttl, ahead = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local now = now_ms()
 local holders_first = grace(now, ttl)
@@ -35,7 +45,7 @@ for n, id in ipairs(ids) do
       scores[#scores + 1], scores[#scores + 2] = expiry, id
       tokens[#tokens + 1], tokens[#tokens + 2] = id, epoch .. ':' .. worker
       out[#out + 1] = {id, epoch, revisions[n], redis.call('HGET', KEY_STREAM_REVISION, stream), spec,
-        checkpoints[n] or '', unconfirm(id)}
+        checkpoints[n] or '', unconfirm(id), checkpoints[n] and told(id) or {}}
     end
   end
 end

@@ -4,6 +4,7 @@ local MOST_OPEN = 512       -- open defects of one stream
 local MOST_CLOSED = 100     -- closed defects of one stream
 local CLOSED_S = 604800     -- 7 days
 local MOST_HISTORY = 10
+local MOST_TOLD = 32       -- closed defects that a new lease is told of
 
 local function now_ms()
   local t = redis.call('TIME')

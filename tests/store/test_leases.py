@@ -93,6 +93,23 @@ def test_what_is_given_back_is_free_at_once_and_its_late_findings_are_refused(ur
     assert again.lease.epoch > epoch
 
 
+def test_a_new_holder_is_told_what_was_closed_after_the_checkpoint(url: str, client: Any) -> None:
+    onboarded(url, 2)
+    leases, outlet = Leases(client), Outlet(client)
+    one, other = leases.claim("a", "all", 2)
+    for grant, defect in ((one, "black"), (other, "freeze"), (one, "silence")):
+        name, epoch = grant.lease.assignment.id, grant.lease.epoch
+        edges = [body(Edge.OPENED, defect=defect), body(Edge.CLOSED, defect=defect, at_s=12)]
+        first = 1 if defect != "silence" else 3
+        outlet.accept("a", [envelope(name, epoch, first + n, said) for n, said in enumerate(edges)])
+    leases.release("a", [Released(one.lease.assignment.id, one.lease.epoch, Checkpoint(media_sequence=7))])
+    leases.release("a", [Released(other.lease.assignment.id, other.lease.epoch)])
+    again = {g.lease.assignment.id: g for g in leases.claim("b", "all", 2)}
+    told = again[one.lease.assignment.id].closed
+    assert [(d.body.defect, d.closed_because) for d in told] == [("silence", "ended"), ("black", "ended")]
+    assert again[other.lease.assignment.id].closed == ()  # without a checkpoint its media times mean nothing
+
+
 def test_a_delayed_release_keeps_everyone_off(url: str, client: Any) -> None:
     onboarded(url, 1)
     leases = Leases(client)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
+import pytest
 
 from contracts.findings import DefectEdge, Edge, Measurement, Peak, Severity
+from contracts.fleet import EdgeBody, OpenDefect
 from contracts.profile import Mode
 from detectors.catalogue import Seat, load
 from detectors.frame import Frame
 from worker.frames import Unpacker, finding, pack, plain
 from worker.handover import Handover, hold_ns
+from worker.inherited import with_closed
 from worker.pipeline import Pipeline
 
 S = 1_000_000_000
@@ -116,3 +120,40 @@ def test_messages_in_pieces_come_out_whole() -> None:
     unpacker = Unpacker()
     found = [m for at in range(0, len(data), 7) for m in unpacker.feed(data[at : at + 7])]
     assert found == [{"a": 1}, {"b": "ü" * 1000}]
+
+
+ZERO = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def closed_in_the_store(at_s: float, zero: datetime = ZERO) -> OpenDefect:
+    body = EdgeBody.of(
+        edge("closed", at_s), family="picture", mode="check", start_ns=0, started_at=zero,
+        at=zero + timedelta(seconds=at_s),
+    )  # fmt: skip
+    return OpenDefect("x", "s", "s/highest/all", 7, "closed", body, body, "ended")
+
+
+@pytest.mark.parametrize(
+    ("closed", "said"),
+    [
+        ([closed_in_the_store(18)], []),
+        ([], [("opened", 14.0), ("closed", 18.0)]),
+        # On another timeline its media time says nothing: twice is better than never.
+        ([closed_in_the_store(18, ZERO + timedelta(minutes=5))], [("opened", 14.0), ("closed", 18.0)]),
+    ],
+)
+def test_what_was_closed_after_the_place_was_kept_is_not_said_again(
+    closed: list[OpenDefect], said: list[tuple[str, float]]
+) -> None:
+    kept = {"zero_at": ZERO.isoformat(), "said": after(edge("opened", 2), edge("closed", 4), position_s=10)}
+    taking = Handover([SEAT], with_closed(kept, closed)["said"])
+    taking.see(picture(10))
+    found = taking.take([edge("opened", 14, 14.5), edge("closed", 18)])
+    assert words(found) == said
+    assert words(taking.take([edge("opened", 30)])) == [("opened", 30.0)]
+
+
+def test_the_later_of_two_ends_counts() -> None:
+    kept = {"zero_at": ZERO.isoformat(), "said": after(edge("opened", 10), edge("closed", 18), position_s=10)}
+    place = with_closed(kept, [closed_in_the_store(14), closed_in_the_store(12)])
+    assert [row[3] / S for row in place["said"]["ended"]] == [18.0]
