@@ -39,8 +39,8 @@ test: $(STAMP)  ## every test but the slow ones (ARGS="-k black" narrows them do
 test-all: $(STAMP)  ## every test
 	$(PYTEST) $(ARGS)
 
-test-faults: $(STAMP)  ## workers and a store that are killed, hung and cut off
-	$(PYTEST) -m faults $(ARGS)
+test-faults: $(STAMP)  ## workers, controller, store and sources that are killed, hung, cut off; prints what each took
+	$(PYTEST) -m faults -rP $(ARGS)
 
 check: $(STAMP)  ## style, types, who imports whom, generated files up to date; changes nothing
 	$(BIN)/ruff check .

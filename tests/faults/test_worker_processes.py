@@ -10,7 +10,7 @@ import pytest
 
 from contracts.fleet import EdgeBody
 from contracts.profile import DetectorChoice, Profile
-from tests.faults.fleet import alive, channel, fault, fleet, until
+from tests.faults.fleet import SLACK, alive, channel, fault, fleet, measured, until
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
@@ -25,8 +25,9 @@ def test_a_killed_watch_runs_again_within_two_seconds_under_the_same_lease(tmp_p
         before = made.holders()
         [(name, pid)] = worker.watch_pids.items()
         os.kill(pid, signal.SIGKILL)
-        _, took = until(lambda: worker.watch_pids.get(name, pid) != pid, 5, "another process")
-        assert took <= 2.0
+        _, took = until(lambda: worker.watch_pids.get(name, pid) != pid, 10, "another process")
+        measured("SIGKILL of a watch -> watched again", took)
+        assert took <= 2.0 * SLACK
         until(lambda: made.said("a", "black")[-1:] == ["closed"], 30, "the end of the black")
         assert made.holders() == before
         said = made.said("a", "black")
@@ -42,8 +43,9 @@ def test_a_hung_watch_is_replaced(tmp_path: Path) -> None:
         until(lambda: made.decoding(worker, 1), 30, "pictures")
         [(name, pid)] = worker.watch_pids.items()
         os.kill(pid, signal.SIGSTOP)
-        _, took = until(lambda: worker.watch_pids.get(name, pid) != pid, 15, "another process")
-        assert 1.5 <= took <= 2 * 1.5 + 2.0
+        _, took = until(lambda: worker.watch_pids.get(name, pid) != pid, 20, "another process")
+        measured("SIGSTOP of a watch -> replaced, with a read time-out of 1.5 s", took)
+        assert 1.5 <= took <= (2 * 1.5 + 2.0) * SLACK
         assert worker.words("watch_hung")
         until(lambda: made.decoding(worker, 1), 15, "pictures again")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
 import av.error
@@ -18,6 +18,9 @@ from worker.ingest.decode import TrackDecoder, language_of, tracks_of
 from worker.ingest.options import IngestOptions
 from worker.ingest.reading import About
 from worker.ingest.timeline import NS, Timeline
+
+if TYPE_CHECKING:
+    from worker.ingest.reach import Reach  # loads the HTTP client, which few addresses need
 
 av.logging.set_level(None)  # its hooks into Python's logging have hung programs
 
@@ -50,12 +53,19 @@ class NativeReading:
     """Reads one container with libav. `live` inputs are joined in the middle and never end by themselves."""
 
     def __init__(
-        self, url: str, options: IngestOptions, *, live: bool = False, timeline: Timeline | None = None
+        self,
+        url: str,
+        options: IngestOptions,
+        *,
+        live: bool = False,
+        timeline: Timeline | None = None,
+        reach: Reach | None = None,
     ) -> None:
-        """`timeline`: go on with this one, after the source was lost."""
+        """`timeline`: go on with this one, after the source was lost. `reach` is asked before anything is opened."""
         self.about = About()
         self.timeline = timeline or Timeline()
         self._url, self._options, self._live = url, options, live
+        self._reach = reach
         self._container: Any = None
 
     def checkpoint(self) -> dict[str, Any]:
@@ -100,12 +110,15 @@ class NativeReading:
     def _open(self) -> Any:
         timeout = (self._options.open_timeout_s, self._options.read_timeout_s)
         options = {"correct_ts_overflow": "0"}
-        if is_url(self._url):
-            options.update(self._network_options())
+        url = self._url
+        if not is_url(url):
+            _check_file(url)
         else:
-            _check_file(self._url)
+            options.update(self._network_options())
+            if self._reach is not None:
+                url = self._reach.settle(url)
         try:
-            return av.open(self._url, options=options, timeout=timeout if is_url(self._url) else None)
+            return av.open(url, options=options, timeout=timeout if is_url(self._url) else None)
         except DECODER_MISSING as error:
             raise SourceUndecodable(
                 f"{self._named()} is coded in a way this build cannot decode ({_strerror(error)}).",
@@ -122,6 +135,8 @@ class NativeReading:
         if scheme in ("http", "https"):
             headers = dict(self._options.request_headers())
             options["user_agent"] = headers.pop("User-Agent")
+            if self._reach is not None:
+                options["max_redirects"] = "0"
             if headers:
                 options["headers"] = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         elif scheme == "rtsp":

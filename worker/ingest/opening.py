@@ -29,8 +29,8 @@ class AnyReading:
     ) -> None:
         """`live`: the input is watched as it comes, reconnecting when it goes away; else it is read to its end.
 
-        `resume`: the checkpoint of an earlier reading. `allow` and `allow_address` are asked where a playlist is read
-        (see PlaylistReading).
+        `resume`: the checkpoint of an earlier reading. `allow` and `allow_address` are asked at every hop (see
+        PlaylistReading and Reach); both or neither.
         """
         self._url, self._options, self._clock, self._live = url, options, clock, live
         self._resume, self._allow, self._allow_address = resume, allow, allow_address
@@ -68,13 +68,20 @@ class AnyReading:
         if looks_like_playlist(self._url):
             yield from self._playlist()
             return
+        reach = None
+        if self._allow is not None and self._allow_address is not None and is_url(self._url):
+            from worker.ingest.reach import Reach
+
+            reach = Reach(self._options, self._clock, self._allow, self._allow_address)
         if self._live and is_url(self._url):
             from worker.ingest.reconnect import PersistentReading
 
             resume = self._resume if self._resume and "position_ns" in self._resume else None
-            self._reading = PersistentReading(self._url, self._options, self._clock, resume=resume)
+            self._reading = PersistentReading(
+                self._url, self._options, self._clock, resume=resume, reach=reach
+            )
         else:
-            self._reading = NativeReading(self._url, self._options)
+            self._reading = NativeReading(self._url, self._options, reach=reach)
         try:
             yield from self._reading.events()
         except PlaylistFound:
@@ -106,6 +113,7 @@ def warm_up() -> None:
     import av.subtitles.stream
 
     import worker.ingest.playlists
+    import worker.ingest.reach
     import worker.ingest.reconnect  # noqa: F401 - loaded for who is forked
     from worker.ingest.hls.net import tls
 

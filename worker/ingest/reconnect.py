@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from contracts.clock import Clock
 from contracts.errors import IngestError, SourceStalled
@@ -14,6 +14,9 @@ from worker.ingest.native import NativeReading
 from worker.ingest.options import IngestOptions
 from worker.ingest.reading import About
 from worker.ingest.timeline import NS, Timeline
+
+if TYPE_CHECKING:
+    from worker.ingest.reach import Reach
 
 IDLE_S = 0.25
 
@@ -29,10 +32,12 @@ class PersistentReading:
         rng: random.Random | None = None,
         *,
         resume: dict[str, Any] | None = None,
+        reach: Reach | None = None,
     ) -> None:
-        """`resume`: the checkpoint of an earlier reading; media time goes on from there."""
+        """`resume`: the checkpoint of an earlier reading; media time goes on from there. `reach`: see NativeReading."""
         self.about = About()
         self._url, self._options, self._clock = url, options, clock
+        self._reach = reach
         self._rng = rng or random.Random()
         self._timeline = Timeline()
         if resume:
@@ -55,7 +60,7 @@ class PersistentReading:
         code: BlindCode | None = None  # of this outage: one outage is one defect, however its tries fail
         while True:
             reading = self._reading = NativeReading(
-                self._url, self._options, live=True, timeline=self._timeline
+                self._url, self._options, live=True, timeline=self._timeline, reach=self._reach
             )
             arrived_s = self._clock.monotonic()
             error: IngestError
