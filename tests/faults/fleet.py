@@ -130,11 +130,21 @@ class Fleet:
         self.store: EmbeddedStore = embedded.start(folder / "store")
         self.client = open_sync(self.store.url, timeout_s=3.0)
         check(self.client)
-        self.origin = Origin(channels)
+        self._channels = channels
+        self._origin: Origin | None = None
         self.names = [spec.name for spec, _ in channels]
         self.streams: dict[str, str] = {}
         self.workers: list[Worker] = []
         self._everything: list[FleetEvent] = []
+
+    @property
+    def origin(self) -> Origin:
+        """The channels begin when somebody first asks for them: have the workers there before."""
+        if self._origin is None:
+            for worker in self.workers:
+                until(lambda worker=worker: worker.words("worker_started"), 60, f"{worker.name} at work")  # type: ignore[misc]
+            self._origin = Origin(self._channels)
+        return self._origin
 
     def onboard(
         self,
@@ -243,7 +253,8 @@ class Fleet:
             if worker.process.poll() is None:
                 worker.process.send_signal(signal.SIGCONT)
                 worker.kill()
-        self.origin.close()
+        if self._origin is not None:
+            self._origin.close()
         self.client.close()
         if self.store.alive:
             self.store.process.send_signal(signal.SIGCONT)

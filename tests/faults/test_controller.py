@@ -56,9 +56,9 @@ def test_without_a_controller_workers_go_on_and_their_edges_wait_for_the_next(tm
         try:
             body: dict[str, Any] = {"detectors": {"black": {"min_seconds": 0.5}}}
             assert first.http.put("/v1/profiles/quick", json=body).status_code == 201
+            worker = made.worker()
             asked = {"url": made.origin.url("a"), "name": "a", "profile": "quick"}
             made.streams["a"] = first.http.post("/v1/streams", json=asked).json()["id"]
-            worker = made.worker()
             until(lambda: made.decoding(worker, 1), 30, "pictures")
             before, pids = made.holders(), worker.watch_pids
             first.end(signal.SIGKILL)

@@ -34,6 +34,7 @@ def sight(made: Fleet, name: str) -> list[FleetEvent]:
 def test_every_misbehaviour_blinds_with_its_cause_and_heals_by_itself(tmp_path: Path) -> None:
     names: dict[str, Mode] = {"a" * n: mode for n, mode in enumerate(EXPECTED, 1)}
     with fleet(tmp_path, *map(channel, names)) as made:
+        worker = made.worker()
         origin = "{0.scheme}://{0.netloc}".format(urlsplit(made.origin.url("a")))
         fronts = {name: Front(origin) for name in names}
         try:
@@ -41,7 +42,6 @@ def test_every_misbehaviour_blinds_with_its_cause_and_heals_by_itself(tmp_path: 
                 read_timeout_s=READ_TIMEOUT_S,
                 url=lambda name: fronts[name].url + urlsplit(made.origin.url(name)).path,
             )
-            worker = made.worker()
             until(lambda: made.decoding(worker, len(names)), 60, "pictures of all")
             for name, front in fronts.items():
                 front.mode = names[name]

@@ -21,8 +21,8 @@ QUICK = Profile(name="quick", detectors={"black": DetectorChoice.model_validate(
 def test_when_a_worker_is_killed_others_watch_its_streams_within_five_seconds(tmp_path: Path) -> None:
     black = fault("black", 14, 32)
     with fleet(tmp_path, channel("a", black), channel("bb"), channel("ccc")) as made:
-        made.onboard(profile=QUICK)
         first = made.worker()
+        made.onboard(profile=QUICK)
         until(lambda: made.held_by(first) == 3, 20, "three leases")
         second = made.worker()
         until(lambda: made.said("a", "black") == ["opened"], 40, "the black")
@@ -44,8 +44,8 @@ def test_when_a_worker_is_killed_others_watch_its_streams_within_five_seconds(tm
 
 def test_a_worker_that_is_told_to_end_hands_over_within_a_second(tmp_path: Path) -> None:
     with fleet(tmp_path, channel("a", fault("black", 14, 28)), channel("bb")) as made:
-        made.onboard(profile=QUICK)
         first = made.worker()
+        made.onboard(profile=QUICK)
         until(lambda: made.held_by(first) == 2, 20, "two leases")
         second = made.worker()
         until(lambda: made.said("a", "black") == ["opened"], 40, "the black")
@@ -71,8 +71,8 @@ def moment(words: dict[str, str]) -> datetime:
 @pytest.mark.parametrize("how", ["hangs", "restarts"])
 def test_while_the_store_is_away_watches_go_on_and_their_findings_are_held(tmp_path: Path, how: str) -> None:
     with fleet(tmp_path, channel("a", fault("black", 20, 23)), channel("bb")) as made:
-        made.onboard(profile=QUICK)
         first = made.worker()
+        made.onboard(profile=QUICK)
         until(lambda: made.held_by(first) == 2, 20, "two leases")
         second = made.worker()
         until(lambda: second.words("worker_started") and made.decoding(first, 2), 20, "both workers")
@@ -107,12 +107,13 @@ def watched_to(worker: Worker, name: str) -> float:
 
 def test_a_worker_cut_off_from_the_store_alone_is_fenced(tmp_path: Path) -> None:
     with fleet(tmp_path, channel("a", fault("black", 14, 30))) as made:
-        made.onboard(profile=QUICK)
         wire = Cut(made.store.url)
         try:
             first = made.worker(url=wire.url)
-            until(lambda: made.said("a", "black") == ["opened"], 40, "the black")
+            made.onboard(profile=QUICK)
+            until(lambda: made.held_by(first) == 1, 20, "the lease")
             second = made.worker()
+            until(lambda: made.said("a", "black") == ["opened"], 40, "the black")
             until(lambda: second.words("worker_started"), 20, "the second worker")
             wire.whole = False
             _, took = until(lambda: made.held_by(second) == 1, 20, "the other takes over")
@@ -133,8 +134,8 @@ def test_a_worker_cut_off_from_the_store_alone_is_fenced(tmp_path: Path) -> None
 
 def test_a_worker_killed_right_after_an_edge_leaves_nothing_to_be_said_again(tmp_path: Path) -> None:
     with fleet(tmp_path, channel("a", fault("black", 14, 18))) as made:
-        made.onboard(profile=QUICK)
         first = made.worker()
+        made.onboard(profile=QUICK)
         until(lambda: made.held_by(first) == 1, 20, "the lease")
         second = made.worker()
         until(lambda: second.words("worker_started"), 20, "the second worker")

@@ -19,8 +19,8 @@ QUICK = Profile(name="quick", detectors={"black": DetectorChoice.model_validate(
 
 def test_a_killed_watch_runs_again_within_two_seconds_under_the_same_lease(tmp_path: Path) -> None:
     with fleet(tmp_path, channel("a", fault("black", 14, 24))) as made:
-        made.onboard(profile=QUICK)
         worker = made.worker()
+        made.onboard(profile=QUICK)
         until(lambda: made.said("a", "black") == ["opened"], 30, "the black")
         before = made.holders()
         [(name, pid)] = worker.watch_pids.items()
@@ -38,8 +38,8 @@ def test_a_killed_watch_runs_again_within_two_seconds_under_the_same_lease(tmp_p
 
 def test_a_hung_watch_is_replaced(tmp_path: Path) -> None:
     with fleet(tmp_path, channel("a")) as made:
-        made.onboard(read_timeout_s=1.5)
         worker = made.worker()
+        made.onboard(read_timeout_s=1.5)
         until(lambda: made.decoding(worker, 1), 30, "pictures")
         [(name, pid)] = worker.watch_pids.items()
         os.kill(pid, signal.SIGSTOP)
@@ -52,8 +52,8 @@ def test_a_hung_watch_is_replaced(tmp_path: Path) -> None:
 
 def test_a_detector_that_breaks_is_set_aside_and_the_others_go_on(tmp_path: Path) -> None:
     with fleet(tmp_path, channel("a", fault("black", 18, 23))) as made:
-        made.onboard(profile=QUICK)
         worker = made.worker(catalogue="tests.faults.broken", watch_memory_bytes=str(160 * 1024 * 1024))
+        made.onboard(profile=QUICK)
         until(lambda: made.said("a", "black") == ["opened", "closed"], 40, "the black found all the same")
         until(lambda: len(made.said("a", "detector_fault")) >= 3, 10, "three quarantines")
         bodies = [e.body for e in made.events() if isinstance(e.body, EdgeBody)]
@@ -66,8 +66,8 @@ def test_a_detector_that_breaks_is_set_aside_and_the_others_go_on(tmp_path: Path
 
 def test_nothing_outlives_a_killed_worker(tmp_path: Path) -> None:
     with fleet(tmp_path, channel("a"), channel("bb")) as made:
-        made.onboard()
         worker = made.worker()
+        made.onboard()
         until(lambda: made.decoding(worker, 2), 30, "pictures")
         watches = list(worker.watch_pids.values())
         warm = {
@@ -79,8 +79,8 @@ def test_nothing_outlives_a_killed_worker(tmp_path: Path) -> None:
 
 def test_a_source_that_goes_and_comes_back_is_blind_meanwhile_and_nothing_ends(tmp_path: Path) -> None:
     with fleet(tmp_path, channel("a", fault("origin_away", 14, 22))) as made:
-        made.onboard(read_timeout_s=2.0)
         worker = made.worker()
+        made.onboard(read_timeout_s=2.0)
         until(lambda: [e.what for e in made.events()].count("blind") >= 1, 40, "blindness")
         until(
             lambda: [e.what for e in made.events() if e.what in ("blind", "healthy")][-1] == "healthy",
