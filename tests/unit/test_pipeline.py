@@ -16,7 +16,7 @@ from detectors.catalogue import Seat
 from detectors.detector import Detector, Params, Scope
 from detectors.events import Break, Damage, Event, Fetch, Format, Source, Tick
 from detectors.frame import Block, Feature, Frame, PictureView, SoundView
-from worker.pipeline import FAULT_DEFECT, Pipeline
+from worker.pipeline import FAULT_DEFECT, TIMED_EVERY, Pipeline
 
 SECOND = 1_000_000_000
 STEP = SECOND // 25
@@ -466,11 +466,11 @@ def test_coverage_has_a_row_for_each_instance_and_its_cost() -> None:
         id = "busy"
 
         def picture(self, view: PictureView) -> Iterable[Finding]:
-            np.sort(np.random.default_rng(0).random(200_000))
+            np.sort(np.random.default_rng(0).random(50_000))
             yield Measurement("m", 1.0, "ratio", view.at_ns, self.track)
 
     pipeline = Pipeline([seat(Busy), seat(Spy)])
-    for index in range(5):
+    for index in range(3 * TIMED_EVERY):
         pipeline.push(frame(index))
     pipeline.push(block(0))
     rows = {(c.detector, c.track): c for c in pipeline.coverage()}

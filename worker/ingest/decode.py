@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -26,6 +27,17 @@ BLOCK_HZ = 10  # blocks of sound a second
 # Errors by which libav says "this packet is damaged"; which one it picks is not consistent (AAC may even
 # answer with a permission error).
 DAMAGED = (av.error.FFmpegError, OSError, ValueError)
+
+
+@dataclass(slots=True)
+class Decoded:
+    """What one packet gave: frames of libav, or the error instead."""
+
+    packet: Any
+    frames: list[Any] = field(default_factory=list)
+    error: BaseException | None = None
+    length_ns: int = 0  # of media in `frames`, about
+    picture_bytes: int = 0
 
 
 class TrackDecoder:
@@ -91,16 +103,29 @@ class TrackDecoder:
         if self.kind == "video" and self._context is not None:
             self._context.skip_frame = "NONREF" if skip else "DEFAULT"
 
-    def decode(self, packet: Any) -> Iterator[Event]:
-        """The events that one packet gives rise to; damage is an event, never an exception."""
+    def decode(self, packet: Any) -> Decoded:
+        """What libav makes of one packet; to be given to `hand_out`, in the same order."""
+        decoded = Decoded(packet)
         try:
-            frames = self._context.decode(packet)
-            self._base = packet.time_base
+            decoded.frames = self._context.decode(packet)
         except DAMAGED as error:
+            decoded.error = error
+        for frame in decoded.frames:
+            if self.kind == "video":
+                decoded.length_ns += max(self._frame_ns, self._clock.step_ns)
+                decoded.picture_bytes += frame.width * frame.height * frame.format.padded_bits_per_pixel // 8
+            elif frame.sample_rate:
+                decoded.length_ns += frame.samples * NS // frame.sample_rate
+        return decoded
+
+    def hand_out(self, decoded: Decoded) -> Iterator[Event]:
+        """The events that one packet gave rise to; damage is an event, never an exception."""
+        if decoded.error is not None:
             if not self._waiting_for_key:
-                yield Damage(self._due_ns(packet), self.track, 1, _words(error))
+                yield Damage(self._due_ns(decoded.packet), self.track, 1, _words(decoded.error))
             return
-        for frame in frames:
+        self._base = decoded.packet.time_base
+        for frame in decoded.frames:
             yield from self._frame(frame)
 
     def _due_ns(self, packet: Any) -> int:

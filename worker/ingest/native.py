@@ -14,6 +14,7 @@ import av.logging
 from contracts.errors import IngestError, SourceStalled, SourceUndecodable, SourceUnreachable
 from contracts.urls import is_url, redact
 from detectors.events import Damage, Event
+from worker.ingest.burst import Burst
 from worker.ingest.decode import TrackDecoder, language_of, tracks_of
 from worker.ingest.options import IngestOptions
 from worker.ingest.reading import About
@@ -158,6 +159,7 @@ class NativeReading:
         self, container: Any, streams: list[Any], decoders: dict[int, TrackDecoder], timeline: Timeline
     ) -> Iterator[Event | None]:
         packets = container.demux(streams)
+        burst = Burst(timeline)
         errors = 0
         while True:
             try:
@@ -167,6 +169,7 @@ class NativeReading:
             except EOFError:
                 break
             except av.error.InvalidDataError as error:
+                yield from burst.hand_out()
                 errors += 1
                 yield Damage(
                     timeline.reached_ns,
@@ -180,14 +183,15 @@ class NativeReading:
                 packets = container.demux(streams)
                 continue
             except (OSError, av.error.FFmpegError) as error:
+                yield from burst.hand_out()
                 raise _translate(error, self._named(), network=is_url(self._url), opened=True) from error
             decoder = decoders.get(packet.stream_index)
             if decoder is None or packet.size == 0:
                 continue
-            yield from decoder.decode(packet)
+            yield from burst.take(decoder, packet)
             if decoder.described is not None and decoder.track not in self.about.tracks:
                 self._describe(decoders)
-            yield from timeline.ticks()
+        yield from burst.hand_out()
         for decoder in decoders.values():
             yield from decoder.flush()
 

@@ -16,6 +16,7 @@ import av
 
 from detectors.events import Break, Damage, Event, Fetch, Source
 from detectors.frame import Block, Frame
+from worker.ingest.burst import Burst
 from worker.ingest.decode import DAMAGED, TrackDecoder, language_of, tracks_of
 from worker.ingest.hls.items import Segment
 from worker.ingest.reading import About
@@ -160,15 +161,16 @@ class SegmentDecoder:
         ]
         if starts:
             self._timeline.start(int(min(starts)))
-        packets = 0
+        packets, burst = 0, Burst(self._timeline)
         try:
             for packet in container.demux(streams):
                 decoder = by_index.get(packet.stream_index)
                 if decoder is not None and packet.size:
                     packets += 1
-                    yield from decoder.decode(packet)
-                    yield from self._timeline.ticks()
+                    yield from burst.take(decoder, packet)
+            yield from burst.hand_out()
         except DAMAGED as error:
+            yield from burst.hand_out()
             yield from self._unreadable(segment, state, error)
             return
         if not packets and segment.data and not _is_mp4(segment.data):
