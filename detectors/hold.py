@@ -32,7 +32,7 @@ class Hold:
         channel: str | None = None,
     ) -> None:
         self._detector, self._defect, self._channel = detector, defect or detector.id, channel
-        self._value, self._unit, self._threshold = value, unit, threshold
+        self.value, self._unit, self.threshold = value, unit, threshold
         self._open_ns, self._close_ns = open_ns, close_ns
         self.severity = severity
         self._sign = 1.0 if worst == "max" else -1.0
@@ -83,7 +83,7 @@ class Hold:
         self.is_open = False
 
     def _edge(self, edge: Edge, at_ns: int, certain_ns: int, detail: str | None) -> DefectEdge:
-        peak = Peak(self._value, float(self._peak if self._peak is not None else 0.0), self._unit)
+        peak = Peak(self.value, float(self._peak if self._peak is not None else 0.0), self._unit)
         return DefectEdge(
             edge=edge,
             defect=self._defect,
@@ -93,7 +93,7 @@ class Hold:
             certain_at_ns=certain_ns,
             severity=self.severity,
             peak=peak,
-            threshold=self._threshold,
+            threshold=self.threshold,
             channel=self._channel,
             detail=detail,
         )

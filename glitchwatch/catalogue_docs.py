@@ -1,7 +1,7 @@
-"""Writes what is known about the detectors for readers outside: `detectors/catalogue.json` and `docs/detectors.md`.
+"""Writes for readers outside what is known about the detectors: their catalogue, their pages, their scores.
 
-Both follow from the detectors' own files (and, for the score tables, from the last `make score`), so nobody edits
-them by hand: `python -m glitchwatch.catalogue_docs` writes them, `--check` says whether they are up to date.
+All follow from the detectors' own files (and, for the score tables, from the last `make score`), so nobody edits
+them by hand: `python -m glitchwatch.catalogue_docs` writes them, `--check` says whether they are.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import click
 
 from contracts.errors import ConfigError
 from detectors.catalogue import AnyDetector, load
+from glitchwatch import scores_page
+from glitchwatch.scores_page import cell, number, table
 
 HEADINGS = ("Measures", "Defect", "Blind to", "Source")
 FAMILIES = ("picture", "sound", "sync", "transport")
@@ -25,6 +27,7 @@ SCHEMA = "glitchwatch.catalogue/1"
 CATALOGUE = Path("detectors/catalogue.json")
 PAGE = Path("docs/detectors.md")
 SCORES = Path("docs/scores.json")
+SCORES_PAGE = Path("docs/scores.md")
 
 _HEADING = re.compile(rf"^\s*(\*\*)?({'|'.join(HEADINGS)})(?(1)\*\*)(:|\.|\s{{2,}}|$|(?<=\*\*)\s)(.*)$")
 _LIMITS = {"minimum": "≥ {}", "exclusiveMinimum": "> {}", "maximum": "≤ {}", "exclusiveMaximum": "< {}"}
@@ -88,7 +91,7 @@ def page(detectors: Mapping[str, AnyDetector], scores: Mapping[str, Any] | None 
         "| detector | family | for each | what it is about |",
         "|---|---|---|---|",
         *(
-            f"| [`{d['id']}`](#{d['id']}) | {d['family']} | {_SCOPES[d['scope']]} | {_cell(d['manual']['summary'])} |"
+            f"| [`{d['id']}`](#{d['id']}) | {d['family']} | {_SCOPES[d['scope']]} | {cell(d['manual']['summary'])} |"
             for d in described
         ),
     ]
@@ -144,10 +147,10 @@ def _section(detector: Mapping[str, Any], scores: Sequence[Mapping[str, Any]]) -
     if properties:
         out += ["", "| parameter | default | range | meaning |", "|---|---|---|---|"]
         out += [
-            f"| `{name}` | {_cell(_value(p.get('default')))} | {_cell(_range(p))} | {_cell(p.get('description', ''))} |"
+            f"| `{name}` | {cell(_value(p.get('default')))} | {cell(_range(p))} | {cell(p.get('description', ''))} |"
             for name, p in properties.items()
         ]
-    return out + _table(scores)
+    return out + table(scores)
 
 
 def _range(schema: Mapping[str, Any]) -> str:
@@ -160,14 +163,10 @@ def _value(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else value
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
-
-
 def _about(scores: Mapping[str, Any]) -> list[str]:
     """What was scored, in the score document's own plain values."""
     facts = {k: v for k, v in scores.items() if not isinstance(v, dict | list) and k != "schema"}
-    return ["Scores below: " + ", ".join(f"{k} {_number(v)}" for k, v in sorted(facts.items())) + "."]
+    return ["Scores below: " + ", ".join(f"{k} {number(v)}" for k, v in sorted(facts.items())) + "."]
 
 
 def _rows_of(scores: Mapping[str, Any] | None, name: str) -> list[Mapping[str, Any]]:
@@ -176,29 +175,14 @@ def _rows_of(scores: Mapping[str, Any] | None, name: str) -> list[Mapping[str, A
     return [rows] if isinstance(rows, dict) else list(rows)
 
 
-def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    if not columns:
-        return []
-    out = [
-        "",
-        "| " + " | ".join(_cell(c.replace("_", " ")) for c in columns) + " |",
-        "|" + "---|" * len(columns),
-    ]
-    return out + ["| " + " | ".join(_cell(_number(row.get(c))) for c in columns) + " |" for row in rows]
-
-
-def _number(value: Any) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
 def generated(root: Path) -> dict[Path, str]:
     """Every generated file of the tree at `root`, and the text that it should hold."""
     detectors = load()
     scores = json.loads((root / SCORES).read_text("utf-8")) if (root / SCORES).is_file() else None
-    return {root / CATALOGUE: catalogue_json(detectors), root / PAGE: page(detectors, scores)}
+    texts = {root / CATALOGUE: catalogue_json(detectors), root / PAGE: page(detectors, scores)}
+    if scores:
+        texts[root / SCORES_PAGE] = scores_page.page(scores)
+    return texts
 
 
 def stale(root: Path) -> list[Path]:
@@ -213,7 +197,7 @@ def stale(root: Path) -> list[Path]:
 @click.command()
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 when a file is out of date.")
 def main(check: bool) -> None:
-    """Writes detectors/catalogue.json and docs/detectors.md below the current folder."""
+    """Writes detectors/catalogue.json, docs/detectors.md and docs/scores.md below the current folder."""
     root = Path.cwd()
     if not (root / "detectors").is_dir():
         raise ConfigError(f"{root} holds no folder 'detectors'.", "Run it at the top of the source tree.")

@@ -82,7 +82,7 @@ def _output_options(command: Any) -> Any:
                 "--measurements",
                 "measurements_path",
                 metavar="PATH",
-                help="Every measurement over time (.csv or .parquet).",
+                help="Every measurement over time (.csv or .csv.gz).",
             ),
         ]
     ):
@@ -119,12 +119,31 @@ def watch(context: click.Context, /, url: str, for_s: str | None, memory: bool, 
 
 
 @cli.command()
+@click.argument("name", required=False)
 @click.option("--json", "json_path", metavar="PATH", help="The catalogue as JSON; - is standard output.")
-def detectors(json_path: str | None) -> None:
-    """List the detectors: what they find, with which parameters."""
-    from glitchwatch.listing import list_detectors
+@click.option("--plot", "source", metavar="INPUT", help="Draw what NAME measures in this file or URL.")
+@click.option("--out", metavar="PATH", help="Where to draw: .html or .png; default: NAME.html.")
+@click.pass_context
+def detectors(
+    context: click.Context, name: str | None, json_path: str | None, source: str | None, out: str | None
+) -> None:
+    """List the detectors; with NAME, that one's manual page, or its measurements over time (--plot)."""
+    from glitchwatch.listing import list_detectors, show_manual
 
-    list_detectors(Console(), json_path)
+    if source is not None:
+        from glitchwatch.plot import plot
+
+        if name is None:
+            raise ConfigError(
+                "--plot draws one detector.", "Name it: glitchwatch detectors freeze --plot clip.mp4"
+            )
+        context.exit(plot(name, source, out, Console()))
+    if out is not None:
+        raise ConfigError("--out goes with --plot.")
+    if name is not None:
+        show_manual(Console(), name)
+    else:
+        list_detectors(Console(), json_path)
 
 
 @cli.command()

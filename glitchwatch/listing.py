@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Mapping
+
 from rich.console import Console
 from rich.table import Table
 
-from detectors.catalogue import load
+from contracts.errors import ConfigError
+from detectors.catalogue import AnyDetector, load
 from glitchwatch.catalogue_docs import catalogue_json
 from glitchwatch.render.files import write_text
+
+
+def find(name: str, found: Mapping[str, AnyDetector]) -> AnyDetector:
+    """The detector of that name. Raises ConfigError with the nearest names there are."""
+    if name in found:
+        return found[name]
+    near = difflib.get_close_matches(name, found, n=3, cutoff=0.5)
+    advice = f"Did you mean {' or '.join(near)}?" if near else "`glitchwatch detectors` lists them all."
+    raise ConfigError(f"There is no detector {name!r}.", advice)
 
 
 def list_detectors(console: Console, json_path: str | None) -> None:
@@ -26,3 +39,11 @@ def list_detectors(console: Console, json_path: str | None) -> None:
         )
         table.add_row(name, detector.family(), summary, params or "-")
     console.print(table)
+
+
+def show_manual(console: Console, name: str) -> None:
+    """Print one detector's manual page and parameters. Raises ConfigError for a name that there is not."""
+    detector = find(name, load())
+    console.print(detector.manual(), markup=False, highlight=False)
+    for key, field in detector.Params.model_fields.items():
+        console.print(f"\n{key} = {field.default}: {field.description}", markup=False, highlight=False)

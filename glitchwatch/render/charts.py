@@ -123,10 +123,12 @@ def curves(
     *,
     floor: float | None = None,
     level: tuple[str, float] | None = None,
+    shaded: Sequence[Defect] = (),
 ) -> Element | None:
     """Up to `MAX_CURVES` curves over one axis of time.
 
-    `floor` cuts the axis below, `level` is a dashed line with a name. None when no point is a finite number.
+    `floor` cuts the axis below, `level` is a dashed line with a name, `shaded` defects lie behind.
+    None when no point is a finite number.
     """
     shown = {name: thin(curve) for name, curve in list(series.items())[:MAX_CURVES]}
     values = [v for curve in shown.values() for at, v in curve if _drawable(v) and math.isfinite(at)]
@@ -143,6 +145,13 @@ def curves(
         high = low + step
     bottom = CHART_HEIGHT - 24
     svg = _picture(CHART_HEIGHT, label)
+    for defect in shaded[:MAX_BARS]:
+        start, end = _x(defect.start_s, span), _x(defect.end_s, span)
+        rect = add(
+            svg, "rect", class_=f"bar shade {defect.severity.value}", x=f"{start:.1f}", y=6,
+            width=f"{max(end - start, 2.0):.1f}", height=bottom - 6,
+        )  # fmt: skip
+        add(rect, "title", f"{defect.severity.value}: {words.line(defect.defect)}, {words.peak(defect)}")
     _time_axis(svg, span, 6, bottom)
 
     def y_of(value: float) -> float:

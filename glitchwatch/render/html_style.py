@@ -46,6 +46,7 @@ svg a:hover rect, svg a:focus rect { stroke: var(--ink); stroke-width: 1.5; }
 .critical { --tone: var(--critical); } .error { --tone: var(--error); }
 .warning { --tone: var(--warning); } .info { --tone: var(--info); }
 svg .bar { fill: var(--tone); }
+svg .shade { opacity: .18; }
 svg .aside { fill: none; stroke: var(--tone); stroke-dasharray: 4 3; }
 svg .curve { fill: none; stroke-width: 1.5; stroke-linejoin: round; }
 svg .k0 { stroke: var(--curve-0); } svg .k1 { stroke: var(--curve-1); }

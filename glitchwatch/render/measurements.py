@@ -1,4 +1,4 @@
-"""Every measurement over time, as CSV or Parquet: what thresholds are chosen from.
+"""Every measurement over time, as CSV, plain or compressed: what thresholds are chosen from.
 
 Rows are written as they come, so that a long watch needs no memory for them; the file appears under its name when
 it is whole.
@@ -7,20 +7,18 @@ it is whole.
 from __future__ import annotations
 
 import csv
-import importlib
+import gzip
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, TextIO, cast
 
 from contracts.errors import ConfigError
 from contracts.findings import Measurement
 from glitchwatch.render.csv_ import text
 from glitchwatch.render.files import naming, replacing
-from glitchwatch.render.words import clean
 
-BATCH = 50_000  # rows of one Parquet row group, and held in memory at most
 HEADER = ("at_s", "name", "value", "unit", "track", "channel", "input")
 
 
@@ -49,37 +47,27 @@ def row(measured: Measurement, source: str = "") -> Row:
     )
 
 
-class _Sink(Protocol):
-    def write(self, one: Row) -> None: ...
-
-    def close(self) -> None: ...
-
-
 class MeasurementFile:
     """A file of measurements, open for as long as the `with` block; kept only when that ends well.
 
-    The suffix decides: `.csv` or `.parquet`. Raises ConfigError for another suffix, when the Parquet extra is not
-    installed, and when the file cannot be written: the first two before anything is done.
+    The suffix decides: `.csv` or `.csv.gz`. Raises ConfigError for another one, before anything is done, and when the
+    file cannot be written.
     """
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
-        self._parquet: Any = None
-        suffix = self._path.suffix.lower()
-        if suffix == ".parquet":
-            self._parquet = _pyarrow(self._path)
-        elif suffix != ".csv":
+        if not self._path.name.lower().endswith((".csv", ".csv.gz")):
             raise ConfigError(
-                f"Cannot tell the format of {self._path}.", "Let its name end in .csv or .parquet."
+                f"Cannot tell the format of {self._path}.", "Let its name end in .csv or .csv.gz."
             )
         self._stack = ExitStack()
-        self._sink: _Sink | None = None
+        self._sink: _CsvSink | None = None
 
     def __enter__(self) -> MeasurementFile:
         with ExitStack() as stack:
             beside = stack.enter_context(replacing(self._path))
             with naming(self._path):
-                self._sink = _ParquetSink(beside, self._parquet) if self._parquet else _CsvSink(beside)
+                self._sink = _CsvSink(beside, packed=self._path.suffix.lower() == ".gz")
             stack.push(self._finish)
             self._stack = stack.pop_all()
         return self
@@ -113,23 +101,12 @@ def write(path: str | Path, rows: Iterable[Row]) -> None:
             file.write(one)
 
 
-def _pyarrow(path: Path) -> Any:
-    """The Parquet module of pyarrow, or the advice how to get it."""
-    try:
-        importlib.import_module("pyarrow")
-        return importlib.import_module("pyarrow.parquet")
-    except ImportError as error:
-        raise ConfigError(
-            f"Cannot write {path}: Parquet needs pyarrow, which is not installed.",
-            "Install the extra glitchwatch[parquet], or let the name end in .csv.",
-        ) from error
-
-
 class _CsvSink:
     """Rows as CSV; seconds to the microsecond."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("w", encoding="utf-8", errors="replace", newline="")
+    def __init__(self, path: Path, *, packed: bool) -> None:
+        opened = gzip.open if packed else open
+        self._file = cast(TextIO, opened(path, "wt", encoding="utf-8", errors="replace", newline=""))
         self._writer = csv.writer(self._file)
         self._writer.writerow(HEADER)
 
@@ -139,36 +116,3 @@ class _CsvSink:
 
     def close(self) -> None:
         self._file.close()
-
-
-class _ParquetSink:
-    """Rows as Parquet; names are dictionary-coded, as they repeat."""
-
-    def __init__(self, path: Path, parquet: Any) -> None:
-        self._arrow = importlib.import_module("pyarrow")
-        word = self._arrow.string()
-        types = (self._arrow.float64(), word, self._arrow.float64(), word, word, word, word)
-        self._schema = self._arrow.schema(list(zip(HEADER, types, strict=True)))
-        self._writer = parquet.ParquetWriter(str(path), self._schema, compression="zstd")
-        self._rows: list[Row] = []
-
-    def write(self, one: Row) -> None:
-        self._rows.append(one)
-        if len(self._rows) >= BATCH:
-            self._flush()
-
-    def _flush(self) -> None:
-        if not self._rows:
-            return
-        columns = [
-            [clean(cell) if isinstance(cell, str) else cell for cell in column]
-            for column in zip(*self._rows, strict=True)
-        ]
-        self._writer.write_table(self._arrow.table(columns, schema=self._schema))
-        self._rows.clear()
-
-    def close(self) -> None:
-        try:
-            self._flush()
-        finally:
-            self._writer.close()

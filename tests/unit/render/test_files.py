@@ -1,8 +1,7 @@
 import csv
-import importlib
+import gzip
 import os
 import stat
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -141,21 +140,7 @@ def test_a_missing_folder_is_told_for_measurements_too(tmp_path: Path) -> None:
         write(tmp_path / "no" / "m.csv", ROWS)
 
 
-def test_parquet_without_its_extra_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ConfigError) as caught:
-        MeasurementFile(tmp_path / "m.parquet")
-    assert "glitchwatch[parquet]" in caught.value.explain()
-
-
-def test_measurements_as_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("pyarrow")
-    parquet = importlib.import_module("pyarrow.parquet")
-    monkeypatch.setattr(measurements, "BATCH", 3)
-    write(tmp_path / "m.parquet", ROWS * 4)
-    table = parquet.read_table(tmp_path / "m.parquet")
-    assert tuple(table.column_names) == measurements.HEADER
-    assert table.num_rows == 8
-    assert table.to_pylist()[0] == ROWS[0]._asdict()
-    write(tmp_path / "none.parquet", [])
-    assert parquet.read_table(tmp_path / "none.parquet").num_rows == 0
+def test_measurements_can_be_compressed(tmp_path: Path) -> None:
+    write(tmp_path / "m.csv.gz", ROWS)
+    write(tmp_path / "m.csv", ROWS)
+    assert gzip.decompress((tmp_path / "m.csv.gz").read_bytes()) == (tmp_path / "m.csv").read_bytes()
