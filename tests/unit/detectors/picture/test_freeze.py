@@ -50,7 +50,7 @@ def _held_shortly(picture: Picture, moment: Moment) -> Picture:
     return _held(picture, moment)
 
 
-FAULT = Fault("freeze", (3.0, 12.0), picture=_held_shortly, after_cut_s=0.6)
+FAULT = Fault("freeze", (3.0, 12.0), picture=_held_shortly, after_cut_s=1.0)
 
 
 def freeze() -> Freeze:
