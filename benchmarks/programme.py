@@ -27,6 +27,7 @@ MASTER = Coding(preset="ultrafast", crf=14, gop=25)
 RATES = (Fraction(24), Fraction(25), Fraction(30_000, 1001), Fraction(30))
 SIZES: tuple[Size, ...] = ((640, 360), (512, 288), (416, 234))
 STILLS = 0.06  # of the shots: a photograph in a programme
+PADDING = 10 ** (-70 / 20)  # what lies below, before the first and after the last sound of a file, is none
 CUT_SOUND_S = 0.012  # sound is never cut harder than this
 
 Transition = Literal["cut", "dissolve", "black", "white"]
@@ -211,7 +212,7 @@ def _levelled(source: Source, seed: int) -> Sound:
     """A source at about -23 dBFS (RMS of what is not pause), peaks below -3 dBFS; quiet ones stay quieter."""
     if source.path is None:
         return made.sound(source.name.removeprefix(MADE), seed)
-    samples = read_sound(source.path)
+    samples = _unpadded(read_sound(source.path))
     if samples.shape[1] < RATE_HZ // 2:
         return samples[:, :0]
     blocks = samples[:, : samples.shape[1] // 4800 * 4800].reshape(2, -1, 4800)
@@ -220,3 +221,9 @@ def _levelled(source: Source, seed: int) -> Sound:
     peak = 20 * np.log10(max(1e-6, float(np.abs(samples).max())))
     gain = min(-23.0 - level, -5.0 - peak, 30.0)
     return np.asarray(samples * np.float32(10 ** (gain / 20)), np.float32)
+
+
+def _unpadded(samples: Sound) -> Sound:
+    """Without the digital silence that coders put before and after a file's sound: played out, it would be a hole."""
+    heard = np.flatnonzero(np.abs(samples).max(axis=0, initial=0.0) > PADDING)
+    return samples[:, heard[0] : heard[-1] + 1] if len(heard) else samples[:, :0]

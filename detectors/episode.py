@@ -64,7 +64,12 @@ class Episode:
 
     def passed(self, at_ns: int) -> Iterator[DefectEdge]:
         """Time has come to `at_ns`: closes what has been quiet for long enough."""
-        if self._edge is None or at_ns < self._end_ns + self._quiet_ns:
+        if self._edge is not None and at_ns >= self._end_ns + self._quiet_ns:
+            yield from self.finish(at_ns)
+
+    def finish(self, at_ns: int) -> Iterator[DefectEdge]:
+        """Nothing follows after `at_ns`: closes what is open where its last moment ended."""
+        if self._edge is None:
             return
         last = self._edge
         self._edge = None

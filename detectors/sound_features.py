@@ -22,6 +22,7 @@ STEP_NS = 10_000_000  # the nominal length of a step, the grid on which edges ar
 LFE = frozenset({"LFE", "LFE1", "LFE2", "LFEL", "LFER"})
 SIDE = frozenset({"Ls", "Rs", "SL", "SR", "Lss", "Rss"})
 BACK = frozenset({"Lb", "Rb", "BL", "BR", "Lrs", "Rrs", "Lsr", "Rsr"})
+PAIRS = (("L", "R"), ("FL", "FR"), ("DL", "DR"))
 FRONT = frozenset({"L", "R", "FL", "FR", "DL", "DR"})
 
 
@@ -76,6 +77,59 @@ def _levels(block: Block) -> Levels:
 
 
 LEVELS = Feature("levels", _levels)
+
+
+def _fine_power(block: Block) -> npt.NDArray[np.float32]:
+    x = block[SAMPLES]
+    channels, samples = x.shape
+    size = max(1, round(block.rate_hz / 1000))
+    # Pieces of one length are many times faster: the nearest to 1 ms that divides the block.
+    for near in (size, size + 1, size - 1, size + 2, size - 2, size + 3, size - 3):
+        if near > 0 and samples % near == 0:
+            pieces = x.reshape(channels, -1, near)
+            return np.asarray(np.einsum("csn,csn->cs", pieces, pieces) / np.float32(near), np.float32)
+    starts = np.arange(max(1, samples // size), dtype=np.intp) * size
+    return np.asarray(_mean_squares(x, starts), np.float32)
+
+
+FINE_POWER = Feature("fine_power", _fine_power)  # (channels, steps of about 1 ms) float32, mean squares
+
+
+def _means(block: Block) -> npt.NDArray[np.float32]:
+    x = block[SAMPLES]
+    return np.asarray(x @ np.full(x.shape[1], 1.0 / x.shape[1], np.float32), np.float32)
+
+
+MEANS = Feature("means", _means)  # (channels,) float32, the mean of the block's samples
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Left and right of a block: mean squares, mean product, and mean square of the difference."""
+
+    left: float
+    right: float
+    both: float
+    difference: float
+
+
+def _pair(block: Block) -> Pair | None:
+    names = block.channels
+    rows = next(((names.index(a), names.index(b)) for a, b in PAIRS if a in names and b in names), None)
+    if rows is None:
+        return None
+    left, right = block[SAMPLES][rows[0]], block[SAMPLES][rows[1]]
+    difference = left - right
+    each = 1.0 / len(left)
+    return Pair(
+        float(left @ left) * each,
+        float(right @ right) * each,
+        float(left @ right) * each,
+        float(difference @ difference) * each,
+    )
+
+
+PAIR: Feature[Block, Pair | None] = Feature("pair", _pair)  # None where there is no left and right
 
 
 def loudness_weights(channels: tuple[str, ...]) -> Real:

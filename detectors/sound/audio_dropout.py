@@ -1,0 +1,214 @@
+"""Audio dropout: holes inside sound, as lost packets leave them.
+
+Measures  dropout_ms     ms: the length of each hole.
+Defect    audio_dropout  error: a channel's level falls suddenly, without a fade, by 18 dB in 3 ms; stays `min_depth_db`
+          below (40 dB or below -80 dBFS for most of a hole of 20 ms or more) for 3 to `max_ms`; and returns as
+          suddenly. The sound on either side must last (most of 20 ms within 15 dB of its mean), be louder than
+          `min_dbfs` and of like level. Holes within `quiet_seconds` are one defect, from the first hole to the end of
+          the last; one shorter than `alone_ms` counts where it is not alone.
+Blind to  holes that a receiver fades, fills with noise or conceals by repetition; holes in pauses, where nobody misses
+          them. Sound that was cut up on purpose (gated electronic music, switched beeps) looks the same as a fault.
+Source    EBU QC 0008B. The depths are practice: the stops of speech and the ends of drums sink 10 to 35 dB, slowly; a
+          hole survives AAC at 96 kb/s with 30 dB or more.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from contracts.findings import Finding, Measurement, Severity
+from detectors.detector import Detector, Params, Scope
+from detectors.episode import Episode
+from detectors.frame import Samples, SoundView
+from detectors.sound_features import FINE_POWER, SAMPLES
+
+SECOND = 1_000_000_000
+BESIDE = 20  # steps of 1 ms on either side that must be sound
+KEPT_BLOCKS = 9
+KEPT_S = 0.8  # of power, which holds the longest hole and what lies beside it
+LIKE = 10 ** (20 / 10)  # levels before and after a hole
+LASTING, WITHIN = 0.7, 10 ** (-15 / 10)  # so many of the steps beside a hole are that near their mean
+RETURNED = 10 ** (-20 / 10)  # of the level before: the sound is back
+FALL = 10 ** (-18 / 10)  # within 3 ms, on either side
+SHORT, SETTLING = (
+    20,
+    6,
+)  # steps: of a hole, and into a longer one, after which what coding smeared into it is gone
+SHREDS = 0.3  # of a hole, at most, into which coding may have smeared what lies beside it
+NO_FADE = 10 ** (-8 / 10)  # how far the last 3 steps before the fall may have sunk; the last 6, by 2 dB less
+SHORT_DEPTH = 10 ** (-7 / 10)  # what a short hole must be deeper
+EMPTY, EMPTY_POWER = (
+    10 ** (-40 / 10),
+    10 ** (-80 / 10),
+)  # what most of a longer one is, or stops of speech were holes
+TREBLE = 10 ** (-15 / 10)  # in a short hole, against before
+LEAST_MS = 2.0
+
+Power = npt.NDArray[np.float32]  # (channels, steps of 1 ms)
+
+
+class AudioDropoutParams(Params):
+    """How deep, how long, and in what sound."""
+
+    min_depth_db: float = Field(default=25.0, ge=10, le=80, description="dB below the sound beside the hole")
+    max_ms: float = Field(default=500.0, ge=10, le=600, description="ms; longer holes are silence's")
+    alone_ms: float = Field(
+        default=10.0, ge=0, le=500, description="ms; a shorter hole counts with another only"
+    )
+    min_dbfs: float = Field(default=-50.0, ge=-90, le=0, description="dBFS of the sound on either side")
+    quiet_seconds: float = Field(default=3.0, ge=0, le=60, description="seconds between holes of one defect")
+
+
+class AudioDropout(Detector[AudioDropoutParams]):
+    """Each channel of one track by itself; what happens to several at once is one hole."""
+
+    id = "audio_dropout"
+    scope = Scope.AUDIO
+    needs = (FINE_POWER, SAMPLES)
+    suppressed_by = ("sound_missing", "silence")
+    Params = AudioDropoutParams
+
+    def __init__(self, params: AudioDropoutParams, track: str | None) -> None:
+        super().__init__(params, track)
+        self._holes = Episode(
+            self,
+            value="dropout_ms",
+            unit="ms",
+            threshold=LEAST_MS,
+            quiet_ns=round(params.quiet_seconds * SECOND),
+        )
+        self._depth = 10 ** (-params.min_depth_db / 10)
+        self._floor = 10 ** (params.min_dbfs / 10)
+        self._said_ns = -1
+        self._lone: tuple[int, int] | None = None  # a very short hole, told when another follows
+        self._restart(0)
+
+    def _restart(self, channels: int) -> None:
+        self._power: Power = np.zeros((channels, 0), np.float32)
+        self._first = 0  # the step that the first column is
+        self._samples: deque[Samples] = deque(maxlen=KEPT_BLOCKS)
+        self._falls: list[tuple[int, int]] = []  # channel and step where one became quiet
+
+    def sound(self, view: SoundView) -> Iterator[Finding]:
+        fresh = view[FINE_POWER]
+        channels, steps = fresh.shape
+        if not view.follows or self._power.shape[0] != channels:
+            self._restart(channels)
+        step_ns = (view.end_ns - view.at_ns) / steps
+        dropped = max(0, self._power.shape[1] - round(KEPT_S * SECOND / step_ns))
+        self._power = np.concatenate([self._power[:, dropped:], fresh], axis=1)
+        self._first += dropped
+        self._samples.append(view[SAMPLES])
+        self._look(max(0, self._power.shape[1] - steps - 4))
+        end = self._first + self._power.shape[1]
+        waiting = []
+        for row, step in self._falls:
+            verdict = self._hole(self._power[row], step - self._first)
+            if verdict is None:
+                waiting.append((row, step))
+            elif verdict and self._is_empty(row, verdict):
+                at, until = (view.end_ns - round((end - self._first - s) * step_ns) for s in verdict)
+                yield from self._say(at, until, view.channels[row], view.end_ns)
+        self._falls = waiting
+        yield from self._holes.passed(view.end_ns)
+
+    def _look(self, begin: int) -> None:
+        """Note where a channel becomes quiet within a step, after those from `begin` that were looked at."""
+        p = self._power[:, begin:]
+        if p.shape[1] < 5:
+            return
+        before = np.maximum(p[:, :-4], p[:, 1:-3])
+        falls = np.maximum(p[:, 3:-1], p[:, 4:]) < before * np.float32(FALL)
+        falls &= before > np.float32(self._floor)
+        if falls.any():
+            for row, place in np.argwhere(falls).tolist():
+                self._falls.append((row, self._first + begin + 2 + place))
+
+    def _hole(self, p: npt.NDArray[np.float32], fall: int) -> tuple[float, float] | tuple[()] | None:
+        """(first step, step after the last) of the hole that begins at `fall`; () for none, None for not yet known."""
+        if fall < BESIDE:
+            return ()
+        before = p[fall - BESIDE : fall]
+        level = self._lasting(before)
+        if level is None:
+            return ()
+        if min(before[-6:].mean() * 10**-0.2, before[-3:].mean()) < NO_FADE * before[:-6].mean():
+            return ()
+        sounding = np.flatnonzero(p[fall + 2 :] > level * RETURNED) + fall + 2
+        for rise in sounding.tolist():
+            if rise - fall > self.params.max_ms:
+                return ()
+            if len(p) < rise + 1 + BESIDE:
+                return None
+            after = self._lasting(p[rise + 1 : rise + 1 + BESIDE])
+            if after is None:
+                continue  # a shred of sound between two holes
+            short = rise - fall < SHORT
+            inside = p[fall + (1 if short else SETTLING) : rise - 1]
+            quiet = level * self._depth * (SHORT_DEPTH if short else 1.0)
+            if (
+                len(inside) < 2
+                or float((inside > quiet).mean()) > SHREDS
+                or not level / LIKE < after < level * LIKE
+            ):
+                return ()
+            if not short and float(np.median(inside)) > max(level * EMPTY, EMPTY_POWER):
+                return ()
+            if p[rise : rise + 3].max() * FALL < p[max(fall + 1, rise - 3) : rise - 1].max():
+                return ()
+            return fall + min(1.0, float(p[fall]) / level), rise + 1 - min(1.0, float(p[rise]) / after)
+        return () if len(p) - fall > self.params.max_ms else None
+
+    def _lasting(self, beside: npt.NDArray[np.float32]) -> float | None:
+        """The level beside a hole, or None where it is too low or no lasting sound."""
+        level = float(beside.mean())
+        if level <= self._floor or float((beside > level * WITHIN).mean()) < LASTING:
+            return None
+        return level
+
+    def _is_empty(self, row: int, hole: tuple[float, float]) -> bool:
+        """Whether a short hole is empty at high frequencies too: where a low note crosses zero, its treble goes on."""
+        first, last = int(hole[0]), int(hole[1])
+        if last - first > SHORT:
+            return True
+        x = np.concatenate([block[row] for block in self._samples])
+        size = self._samples[-1].shape[1] * len(self._samples) / self._power.shape[1]
+        rise = np.diff(x) ** 2
+        begin, end = round((first + 1) * size), round(last * size)
+        before = rise[max(0, begin - round(BESIDE * size)) : begin - round(size)]
+        return float(rise[begin:end].mean()) < TREBLE * float(before.mean())
+
+    def _say(self, at_ns: int, until_ns: int, channel: str, certain_ns: int) -> Iterator[Finding]:
+        if at_ns < self._said_ns:
+            return  # the same hole in another channel
+        self._said_ns = until_ns
+        length_ms = (until_ns - at_ns) / 1e6
+        yield Measurement("dropout_ms", length_ms, "ms", at_ns, self.track, channel)
+        first = self._lone
+        if length_ms < self.params.alone_ms and not self._holes.is_open:
+            self._lone = (at_ns, until_ns)
+            if not self._near(first, at_ns):
+                return
+        holes = [(at_ns, until_ns)]
+        if first is not None and self._near(first, at_ns):
+            holes.insert(0, first)
+        self._lone = None
+        for begin, end in holes:
+            yield from self._holes.moment(
+                begin, end, (end - begin) / 1e6, Severity.ERROR, track=self.track, certain_ns=certain_ns,
+                detail=f"hole of {(end - begin) / 1e6:.0f} ms in channel {channel}",
+            )  # fmt: skip
+
+    def _near(self, hole: tuple[int, int] | None, at_ns: int) -> bool:
+        return hole is not None and at_ns - hole[1] <= self.params.quiet_seconds * SECOND
+
+    def finish(self, at_ns: int) -> Iterator[Finding]:
+        yield from self._holes.finish(at_ns)
+
+
+DETECTOR = AudioDropout
