@@ -6,19 +6,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, padding, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.x509.oid import NameOID
 
 from contracts.errors import SourceForbidden, SourceStalled, SourceUnreachable
 from detectors.events import Fetch, Source
+from tests.certificates import self_signed
 from tests.e2e import hostile_origin as hostile
 from tests.e2e.hostile_origin import HostileOrigin, LiveChannel, vod
 from worker.ingest.hls import net
@@ -586,30 +583,6 @@ def test_a_playlist_in_a_file_is_read_with_the_files_beside_it(tmp_path: Path) -
     assert payloads(collect(client(path.as_uri()))) == ["f0", "f1", "f2"]
     with pytest.raises(SourceUnreachable, match="no such file"):
         collect(client(str(tmp_path / "none.m3u8")))
-
-
-def self_signed(folder: Path) -> tuple[Path, Path]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    begin = datetime(2020, 1, 1, tzinfo=UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(begin)
-        .not_valid_after(begin + timedelta(days=36_500))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    (folder / "cert.pem").write_bytes(certificate.public_bytes(pem))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return folder / "cert.pem", folder / "key.pem"
 
 
 def test_tls_works_and_a_certificate_that_nobody_vouches_for_is_its_own_cause(
