@@ -25,7 +25,7 @@ log = structlog.get_logger()
 BEAT_S = 1.0
 CLAIM_S = 0.5  # what another worker gave back is watched again within a second
 BATCH = 25  # leases claimed in one call
-KEEP_S = 5.0  # how often a checkpoint or status that only moved on is stored
+KEEP_S = 3.0  # how often a checkpoint or status that only moved on is stored
 Why = Literal["lost", "removed", "changed", "grace"]
 
 

@@ -3,7 +3,8 @@
 Measures  `segments_lost`, count: segments given up within one defect (its peak).
 Defect    `segment_missing`, error: a segment was asked for as often as its place in the playlist allowed, and was
           refused, empty or cut off; dated at the media it should have held.
-Blind to  Segments that arrive whole and hold the wrong media; sources that are not segmented.
+Blind to  Segments that arrive whole and hold the wrong media; sources that are not segmented; segments that left the
+          playlist while we ourselves were too slow or handed the stream over: those were there for viewers.
 Source    RFC 8216 section 6.3 (a client loads the segments that the playlist names).
 """
 
@@ -35,7 +36,7 @@ class SegmentMissing(Detector[SegmentMissingParams]):
 
     def fetch(self, event: Fetch) -> Iterator[Finding]:
         """A segment that will not be asked for again."""
-        if not event.given_up or not event.duration_ns:
+        if not event.given_up or not event.duration_ns or event.cause == "fell_behind":
             return
         lost = self._episode.peak + 1.0
         yield from self._episode.moment(

@@ -60,6 +60,8 @@ def test_every_misbehaviour_blinds_with_its_cause_and_heals_by_itself(tmp_path: 
             healed = lambda: all([e.what for e in sight(made, name)][-1:] == ["healthy"] for name in names)  # noqa: E731
             _, took = until(healed, 40 * SLACK, "sight of all")
             measured("every source good again -> all healthy", took)
+            seen = lambda: all(made.coverage(name).get("black", (0, 0, 0))[2] > 0 for name in names)  # noqa: E731
+            until(seen, 15 * SLACK, "blind seconds in the coverage of all")
             assert not worker.words("watch_ended")  # none of it ended a process
         finally:
             for front in fronts.values():

@@ -75,17 +75,3 @@ def test_nothing_outlives_a_killed_worker(tmp_path: Path) -> None:
         }
         worker.kill()
         until(lambda: not any(alive(pid) for pid in [*watches, *warm]), 3, "the end of all processes")
-
-
-def test_a_source_that_goes_and_comes_back_is_blind_meanwhile_and_nothing_ends(tmp_path: Path) -> None:
-    with fleet(tmp_path, channel("a", fault("origin_away", 14, 22))) as made:
-        worker = made.worker()
-        made.onboard(read_timeout_s=2.0)
-        until(lambda: [e.what for e in made.events()].count("blind") >= 1, 40, "blindness")
-        until(
-            lambda: [e.what for e in made.events() if e.what in ("blind", "healthy")][-1] == "healthy",
-            30,
-            "sight",
-        )
-        assert not worker.words("watch_ended")
-        until(lambda: made.coverage("a").get("black", (0, 0, 0))[2] > 0, 8, "blind seconds in the coverage")

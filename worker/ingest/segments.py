@@ -79,10 +79,13 @@ class SegmentDecoder:
             late = LATE_NS if follows else JUMP_AHEAD_NS
             self._timeline.limit(decoder.track, before + segment.duration_ns + late)
         first: int | None = None
-        got = 0
+        got, dating = 0, False
         for event in self._demux(segment, state):
             if isinstance(event, Frame | Block):
                 got += 1
+                if first is None and self._about.started_at is None:
+                    dating = True
+                    self._date(segment, event.at_ns)  # before anything is found in it
                 first = event.at_ns if first is None else min(first, event.at_ns)
             yield event
         state.sequence = segment.sequence
@@ -90,7 +93,9 @@ class SegmentDecoder:
         state.delivered_ns = max(begin + segment.duration_ns, before)
         for decoder in state.decoders.values():
             self._timeline.delivered(decoder.track, state.delivered_ns)
-        self._describe(segment, first)
+        self._describe()
+        if dating and first is not None:
+            self._date(segment, first)
         yield from self._judge(segment, state, got)
         yield from self._timeline.ticks()
 
@@ -196,12 +201,15 @@ class SegmentDecoder:
             state.blind = False
             yield Source(self._timeline.reached_ns, None)
 
-    def _describe(self, segment: Segment, first_ns: int | None) -> None:
+    def _describe(self) -> None:
         for state in self._renditions.values():
             for decoder in state.decoders.values():
                 if decoder.described is not None:
                     self._about.tracks[decoder.track] = decoder.described
-        if self._about.started_at is None and segment.program_date_time is not None and first_ns is not None:
+
+    def _date(self, segment: Segment, first_ns: int) -> None:
+        """Tie media time to the wall clock, where the playlist tells it."""
+        if segment.program_date_time is not None:
             self._about.started_at = segment.program_date_time - timedelta(microseconds=first_ns // 1000)
 
 

@@ -135,6 +135,18 @@ def test_the_wall_clock_of_media_zero(cut: tuple[bytes, list[Segment]]) -> None:
     assert abs((decoded.about.started_at - at).total_seconds()) < 0.03
 
 
+def test_the_wall_clock_is_known_before_anything_is_found(cut: tuple[bytes, list[Segment]]) -> None:
+    at = datetime(2026, 5, 4, 12, 0, 0, tzinfo=UTC)
+    [first] = segments([cut[1][0].data], cut[1][0].init, program_date_time=at)
+    decoded = Decoded()
+    for event in decoded.decoder.decode(first):
+        if isinstance(event, Frame | Block):
+            assert decoded.about.started_at is not None
+            assert abs((decoded.about.started_at - at).total_seconds()) < 0.1
+            return
+    pytest.fail("nothing was decoded")
+
+
 def test_a_segment_that_never_came_is_a_gap_in_every_track(cut: tuple[bytes, list[Segment]]) -> None:
     parts = [p for i, p in enumerate(cut[1]) if i != 2]
     decoded = Decoded().take(parts).flush()

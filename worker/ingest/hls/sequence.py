@@ -201,7 +201,8 @@ class Tracker:
             slack_ns = playlist.duration_ns + round(3 * playlist.target_s * NS)
             believable_ns = round(1.5 * (now_s - before_s) * NS) + slack_ns
         if lost_ns <= believable_ns:
-            note = Note("fell_behind" if held else "expired", self.next, lost_ns)
+            ours = held or before_s is None  # too slow, or taking over from a reading that ended a while ago
+            note = Note("fell_behind" if ours else "expired", self.next, lost_ns)
             self.end_ns += lost_ns
             return entries, note
         names = list(self._known.values())

@@ -21,6 +21,11 @@ def test_golden_dated_at_the_media_it_should_have_held() -> None:
     assert found[0].track is None
 
 
+def test_what_we_ourselves_were_too_slow_for_is_none() -> None:
+    late = segment(3, cause="fell_behind", given_up=True)
+    assert edges_of(missing(), ticked(segment(2), late, segment(4))) == []
+
+
 def test_several_in_a_row_are_one_defect() -> None:
     lost = [segment(n, cause="http_404", given_up=True) for n in (1, 2, 3)]
     found = edges_of(missing(), ticked(*lost, until_s=12))

@@ -73,6 +73,15 @@ def test_segments_that_left_the_window_are_one_note_with_their_length() -> None:
     assert tracker.last == Note("fell_behind", 24, 2 * 4 * NS)
 
 
+def test_what_left_the_window_before_a_reading_took_over_is_no_fault_of_the_origin() -> None:
+    tracker = Noted(3)
+    tracker.resume(Mark(13, 0, 16 * NS))
+    assert take(tracker, playlist(range(20, 24)), 0) == ["s20", "s21", "s22", "s23"]
+    assert tracker.last == Note("fell_behind", 14, 6 * 4 * NS)
+    take(tracker, playlist(range(30, 34)), 40)
+    assert tracker.last == Note("expired", 24, 6 * 4 * NS)
+
+
 def test_a_leap_that_time_does_not_explain_is_no_loss() -> None:
     tracker = Noted(3)
     take(tracker, playlist(range(10, 14)), 0)
