@@ -77,7 +77,8 @@ score: $(STAMP)  ## how well each detector finds faults injected into real foota
 soak: $(STAMP)  ## a long run against channels made here; memory and descriptors must stay flat
 	$(PY) -m glitchwatch.origin.soak $(ARGS)
 
-docs: $(STAMP)  ## writes detectors/catalogue.json and docs/detectors.md again
+docs: $(STAMP)  ## writes detectors/catalogue.json, the pages and the pictures in docs/ again
+	$(PY) -m benchmarks.pictures
 	$(PY) -m glitchwatch.catalogue_docs
 
 UV := UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -28,6 +28,9 @@ CATALOGUE = Path("detectors/catalogue.json")
 PAGE = Path("docs/detectors.md")
 SCORES = Path("docs/scores.json")
 SCORES_PAGE = Path("docs/scores.md")
+COSTS = Path("docs/costs.json")
+PICTURES = Path("docs/faults")  # drawn by `python -m benchmarks.pictures`
+BENCH = Path("build/bench.json")
 
 _HEADING = re.compile(rf"^\s*(\*\*)?({'|'.join(HEADINGS)})(?(1)\*\*)(:|\.|\s{{2,}}|$|(?<=\*\*)\s)(.*)$")
 _LIMITS = {"minimum": "≥ {}", "exclusiveMinimum": "> {}", "maximum": "≤ {}", "exclusiveMaximum": "< {}"}
@@ -79,8 +82,17 @@ def catalogue_json(detectors: Mapping[str, AnyDetector]) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def page(detectors: Mapping[str, AnyDetector], scores: Mapping[str, Any] | None = None) -> str:
-    """The text of `docs/detectors.md`; `scores` is the document that `make score` left, where there is one."""
+def page(
+    detectors: Mapping[str, AnyDetector],
+    scores: Mapping[str, Any] | None = None,
+    costs: Mapping[str, Any] | None = None,
+    drawn: Mapping[str, str] | None = None,
+) -> str:
+    """The text of `docs/detectors.md`.
+
+    `scores` is the document that `make score` left, `costs` what `make bench` measured, `drawn` the file names of
+    pictures of the faults by detector; each where there is one.
+    """
     described = sorted((describe(d) for d in detectors.values()), key=_place)
     out = [
         "# The detectors",
@@ -99,7 +111,16 @@ def page(detectors: Mapping[str, AnyDetector], scores: Mapping[str, Any] | None 
     if scores:
         out += ["", *_about(scores)]
     for detector in described:
-        out += ["", *_section(detector, _rows_of(scores, detector["id"]))]
+        name = detector["id"]
+        out += ["", *_section(detector)]
+        if drawn and name in drawn:
+            out += ["", f"![{_seen(name, drawn[name])}](faults/{drawn[name]})"]
+        out += table(_rows_of(scores, name))
+        if costs and name in costs["cpu_ms_per_s"]:
+            out += [
+                "",
+                f"**Costs** {number(costs['cpu_ms_per_s'][name])} ms of CPU a second of {costs['of']}.",
+            ]
     return "\n".join(out) + "\n"
 
 
@@ -130,7 +151,12 @@ def _place(described: Mapping[str, Any]) -> tuple[int, str, str]:
     return (FAMILIES.index(family) if family in FAMILIES else len(FAMILIES), family, described["id"])
 
 
-def _section(detector: Mapping[str, Any], scores: Sequence[Mapping[str, Any]]) -> list[str]:
+def _seen(name: str, file: str) -> str:
+    what = "the sound" if file.endswith(".svg") else "four moments"
+    return f"{name.replace('_', ' ')}: above {what} as it was, below with the fault at its grossest"
+
+
+def _section(detector: Mapping[str, Any]) -> list[str]:
     manual = detector["manual"]
     out = [f"## {detector['id']}", "", manual["summary"]]
     for heading in HEADINGS:
@@ -150,7 +176,7 @@ def _section(detector: Mapping[str, Any], scores: Sequence[Mapping[str, Any]]) -
             f"| `{name}` | {cell(_value(p.get('default')))} | {cell(_range(p))} | {cell(p.get('description', ''))} |"
             for name, p in properties.items()
         ]
-    return out + table(scores)
+    return out
 
 
 def _range(schema: Mapping[str, Any]) -> str:
@@ -179,10 +205,31 @@ def generated(root: Path) -> dict[Path, str]:
     """Every generated file of the tree at `root`, and the text that it should hold."""
     detectors = load()
     scores = json.loads((root / SCORES).read_text("utf-8")) if (root / SCORES).is_file() else None
-    texts = {root / CATALOGUE: catalogue_json(detectors), root / PAGE: page(detectors, scores)}
+    costs = json.loads((root / COSTS).read_text("utf-8")) if (root / COSTS).is_file() else None
+    drawn = {path.stem: path.name for path in sorted((root / PICTURES).glob("*.*"))}
+    texts = {
+        root / CATALOGUE: catalogue_json(detectors),
+        root / PAGE: page(detectors, scores, costs, drawn),
+    }
     if scores:
         texts[root / SCORES_PAGE] = scores_page.page(scores)
     return texts
+
+
+def take_costs(root: Path) -> None:
+    """Keep what the last full `make bench` measured of each detector, at its largest raster."""
+    if not (root / BENCH).is_file():
+        return
+    bench = json.loads((root / BENCH).read_text("utf-8"))
+    measured = [r for r in bench["rasters"] if r.get("detectors_cpu_ms_per_s")]
+    if bench["quick"] or not measured:
+        return
+    costs = {
+        "of": f"{measured[0]['raster']}, features that it is the first to ask for included",
+        "about": bench["about"],
+        "cpu_ms_per_s": measured[0]["detectors_cpu_ms_per_s"],
+    }
+    (root / COSTS).write_text(json.dumps(costs, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 def stale(root: Path) -> list[Path]:
@@ -201,6 +248,8 @@ def main(check: bool) -> None:
     root = Path.cwd()
     if not (root / "detectors").is_dir():
         raise ConfigError(f"{root} holds no folder 'detectors'.", "Run it at the top of the source tree.")
+    if not check:
+        take_costs(root)
     old = stale(root)
     if check:
         for path in old:
