@@ -42,7 +42,7 @@ class Mono(Detector[MonoParams]):
     id = "mono"
     scope = Scope.AUDIO
     needs = (PAIR,)
-    suppressed_by = ("sound_missing", "silence")
+    suppressed_by = ("sound_missing", "silence", "test_tone")
     Params = MonoParams
 
     def __init__(self, params: MonoParams, track: str | None) -> None:

@@ -58,7 +58,7 @@ class PhaseReversal(Detector[PhaseReversalParams]):
     id = "phase_reversal"
     scope = Scope.AUDIO
     needs = (PAIR,)
-    suppressed_by = ("sound_missing", "silence", "channel_silence")
+    suppressed_by = ("sound_missing", "silence", "channel_silence", "test_tone")
     Params = PhaseReversalParams
 
     def __init__(self, params: PhaseReversalParams, track: str | None) -> None:
