@@ -16,7 +16,7 @@ ARGS ?=
 unexport PYTHONPATH
 unexport PYTHONHOME
 
-.PHONY: help setup demo test test-all test-faults check format bench bench-fleet bench-memory score soak docs pins clean
+.PHONY: help setup demo test test-all test-faults check format bench bench-fleet bench-memory score soak bench-delay rolling chaos docs pins clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -76,6 +76,15 @@ score: $(STAMP)  ## how well each detector finds faults injected into real foota
 
 soak: $(STAMP)  ## a long run against channels made here; memory and descriptors must stay flat
 	$(PY) -m glitchwatch.origin.soak $(ARGS)
+
+bench-delay: $(STAMP)  ## how long after publication a fault is known at the API (ARGS="--minutes 4 --seed 1")
+	$(PY) -m benchmarks.endurance delay $(ARGS)
+
+rolling: $(STAMP)  ## ten minutes of six channels while all workers are restarted again and again
+	$(PY) -m benchmarks.endurance rolling $(ARGS)
+
+chaos: $(STAMP)  ## half an hour of six channels while everything is killed, paused and cut off
+	$(PY) -m benchmarks.endurance chaos $(ARGS)
 
 docs: $(STAMP)  ## writes detectors/catalogue.json, the pages and the pictures in docs/ again
 	$(PY) -m benchmarks.pictures

@@ -41,6 +41,7 @@ BEAT_S = 1.0
 STUCK_S = 5  # a detector may take so long over one event, no longer
 END_S = 0.35  # after SIGTERM
 THREAD_STACK = 512 * 1024
+LEAD_NS = 9 * NS  # of media that is shown once more to detectors that have no past
 THINNED = 0.4  # of a detector's own rate, when less is to be done
 LAST_FETCHES = 5
 LONGEST_WAIT_S = 15.0
@@ -106,7 +107,10 @@ class Child:
         self._zero_at: datetime | None = datetime.fromisoformat(zero) if zero else None
         self._reading: AnyReading | None = None
         self.pipeline = Pipeline(self._seats)
-        self.handover = Handover(self._seats, {**(state.get("said") or {}), "open": config.get("open", [])})
+        position_ns = int((self._resume or {}).get("position_ns", 0))
+        said = {**(state.get("said") or {}), "open": config.get("open", [])}
+        self.handover = Handover(self._seats, said, position_ns)
+        self._lead_ns = LEAD_NS
         self._family = {s.detector.id: s.detector.family() for s in self._seats}
         self._mode = {s.detector.id: s.mode.value for s in self._seats}
         self._measured: list[Finding] = []
@@ -165,8 +169,9 @@ class Child:
     def _read(self) -> None:
         self._reading = reading = AnyReading(
             self._url, self._options, self._clock, live=True, resume=self._resume,
-            allow=self._policy.check_url, allow_address=self._policy.check_address,
+            allow=self._policy.check_url, allow_address=self._policy.check_address, lead_ns=self._lead_ns,
         )  # fmt: skip
+        self._lead_ns = 0  # detectors that have run have their past
         self._policy.check_url(self._url)
         reading.skip_non_reference(self._step >= 2)
         self._events = reading.events()  # kept, so that ending in a hurry does not wait for its threads
@@ -263,6 +268,7 @@ class Child:
             "loops": self._loops,
             "frames": self._frames,
             "media_ns": self._end_ns,
+            "begin_ns": self.handover.begin_ns,
             "lag_s": round(reading.lag_s, 3) if reading is not None else 0.0,
             "blind": [[t, s.blind, s.reason[:400]] for t, s in self._blind.items()],
             "step": self._step,

@@ -1,8 +1,9 @@
 """What one watch of a stream hands to the next: which defects are open, and what has been said already.
 
-A watch that takes over begins at a segment's border, so some media may be analysed twice, and its detectors begin
-without a past. What the watch before it said is not said again; a defect that it left open keeps its beginning, and
-is confirmed when the same detector finds it again, or closed once that detector has seen good media for its hold time.
+A watch that takes over begins some seconds before the place where the one before it stopped, so that its detectors
+have a past there. Of that media everything has been said: nothing that was certain by then is said again, or for the
+first time. A defect that was left open keeps its beginning, and is confirmed when the same detector finds it again, or
+closed once that detector has seen good media beyond that place for its hold time.
 """
 
 from __future__ import annotations
@@ -25,9 +26,12 @@ Key = tuple[str, str | None, str | None]
 
 SAID_REMEMBERED = 256  # closed defects, the latest
 MOST_SAID = 32  # of each kind in a state: it has to stay small
-SLACK_NS = 5 * NS  # tracks are not handed over at the very same media time
+SLACK_NS = 15 * NS  # media that comes once more, and tracks that are not handed over at the very same time
 LEAST_HOLD_S, MOST_HOLD_S = 1.0, 60.0
-_HOLDING = ("min_seconds", "bridge_seconds", "quiet_seconds", "return_seconds", "settle_seconds")
+_HOLDING = (
+    "min_seconds", "bridge_seconds", "quiet_seconds", "return_seconds", "settle_seconds", "pause_seconds",
+    "never_seconds", "other_seconds", "still_seconds",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +45,13 @@ class _Said:
 class Handover:
     """Stands between the detectors of one watch and whoever is told."""
 
-    def __init__(self, seats: Sequence[Seat], state: dict[str, Any] | None = None) -> None:
-        """`state`: what `state()` gave in the watch before."""
+    def __init__(
+        self, seats: Sequence[Seat], state: dict[str, Any] | None = None, position_ns: int = 0
+    ) -> None:
+        """`state`: what `state()` gave in the watch before, which has seen everything before `position_ns`."""
         state = state or {}
+        self._position_ns = position_ns
+        self._muted: set[Key] = set()  # of media before that: begun there, and not said
         self._hold_ns = {seat.detector.id: hold_ns(seat) for seat in seats}
         self._open: dict[Key, DefectEdge] = {}
         self._unconfirmed: set[Key] = set()
@@ -66,6 +74,11 @@ class Handover:
     def unconfirmed(self) -> int:
         """How many defects of the watch before are neither confirmed nor closed yet."""
         return len(self._unconfirmed)
+
+    @property
+    def begin_ns(self) -> int | None:
+        """Where this watch begins; None before its first picture or sound."""
+        return self._begin_ns.get(None)
 
     @property
     def open_defects(self) -> list[DefectEdge]:
@@ -106,7 +119,7 @@ class Handover:
                 out.extend(self._edge(item))
                 continue
             key = (item.name, item.track, item.channel)
-            if item.final or item.at_ns > self._measured_before.get(key, -1):
+            if item.final or item.at_ns > self._measured_before.get(key, self._position_ns - 1):
                 self._measured[key] = max(item.at_ns, self._measured.get(key, -1))
                 out.append(item)
         return out
@@ -119,10 +132,10 @@ class Handover:
             hold = self._hold_ns.get(opened.detector)
             begin = self._begin_ns.get(opened.track)
             if hold is None:
-                at = max(opened.at_ns, self._begin_ns.get(None, opened.at_ns))
+                at = max(opened.at_ns, self._position_ns, self._begin_ns.get(None, opened.at_ns))
                 out.append(self._gone(key, at, at, "its detector no longer runs"))
             elif begin is not None:
-                at = max(opened.at_ns, begin)
+                at = max(opened.at_ns, begin, self._position_ns)
                 seen_ns = begin + pipeline.watched_of(opened.track)
                 if seen_ns >= at + hold:
                     out.append(self._gone(key, at, seen_ns, "gone at the hand-over"))
@@ -132,6 +145,9 @@ class Handover:
         key = edge.key
         if edge.edge is Edge.OPENED:
             return self._opened(key, edge)
+        if key in self._muted:
+            self._muted -= {key} if edge.edge is Edge.CLOSED else set()
+            return []
         known = self._open.get(key)
         if known is None:
             return []  # of a defect that was told, to its end, by the watch before
@@ -144,6 +160,10 @@ class Handover:
     def _opened(self, key: Key, edge: DefectEdge) -> list[Finding]:
         told = self._ended_before.get(key)
         if told is not None and (edge.certain_at_ns <= told.certain_at_ns or edge.at_ns < told.at_ns):
+            self._muted.add(key)
+            return []
+        if edge.certain_at_ns <= self._position_ns and key not in self._unconfirmed:
+            self._muted.add(key)
             return []
         if key in self._unconfirmed:
             known = self._open[key]

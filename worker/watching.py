@@ -91,7 +91,8 @@ class Watching:
         self.refused = granted.refused
         self._unpacker = Unpacker()
         self._seen: dict[str, tuple[int, int, int]] = {}
-        self._debt: dict[str, int] = {}
+        self._paid: dict[str, int] = {}
+        self._launched_ns: int | None = None  # how far had been seen when the process was started
         self._owed_ms = 0
         self._since = clock.now()
         self._told_state = ""
@@ -127,8 +128,7 @@ class Watching:
         """What the process is told before anything else."""
         spec = self._granted.grant.stream.spec
         profile = self._granted.profile
-        position = int(((self._place.get("reading") or {}).get("position_ns")) or 0)
-        self._owed_ms = max(0, self.media_ns - position) // 1_000_000 if self._place else 0
+        self._launched_ns, self._owed_ms = self.media_ns if self._place else None, 0
         return {
             **self._base,
             "url": spec.source.url,
@@ -153,7 +153,7 @@ class Watching:
         self.pid = None
         self.rss = self.pss = self.first_rss = self.frames = self._frames_before = 0
         self._unpacker = Unpacker()
-        self._seen, self._debt = {}, {}
+        self._seen, self._paid = {}, {}
 
     def hear(self) -> bool:
         """Take in what the process says; False when it has closed its end."""
@@ -220,6 +220,8 @@ class Watching:
             self.phase = "running"
         if message["frames"] > self.frames:
             self.frames, self.frame_s = message["frames"], now
+        if self._launched_ns is not None and message["begin_ns"] is not None:
+            self._owed_ms = max(0, self._launched_ns - int(message["begin_ns"])) // 1_000_000
         self.media_ns = max(self.media_ns, int(message["media_ns"]))
         self.lag_s, self.step = float(message["lag_s"]), int(message["step"])
         self._place, self._open = message["checkpoint"], message["open"]
@@ -288,8 +290,8 @@ class Watching:
             before = self._seen.get(name, (0, 0, 0))
             self._seen[name] = now
             watched, degraded, blind = (max(0, now[i] - before[i]) for i in range(3))
-            owed = min(watched, self._debt.setdefault(name, self._owed_ms))
-            self._debt[name] -= owed
+            owed = min(watched, self._owed_ms - self._paid.get(name, 0))
+            self._paid[name] = self._paid.get(name, 0) + owed
             watched, degraded = watched - owed, min(degraded, watched - owed)
             if watched or degraded or blind:
                 added[name] = (watched, degraded, blind)

@@ -43,12 +43,15 @@ DEMO_KINDS = (
     "resolution_change",
     "segment_lost",
 )
-# What a channel can have that leaves its delivery whole: every second of it can be watched.
+# What a channel can have that leaves its delivery whole: every second of it can be watched. A jump in loudness is one
+# against more of the past than a watch that has just taken over has seen.
 MEDIA_KINDS = tuple(
-    name for name, kind in KINDS.items() if kind.layer in (Layer.PICTURE, Layer.SOUND, Layer.STREAM)
+    name
+    for name, kind in KINDS.items()
+    if kind.layer in (Layer.PICTURE, Layer.SOUND, Layer.STREAM) and name != "loudness"
 )
 # Delivery breaks in ways of its own where the origin itself is broken.
-SEGMENT_KINDS = tuple(name for name in ALL_KINDS if KINDS[name].layer is not Layer.ORIGIN)
+SEGMENT_KINDS = (*MEDIA_KINDS, "segment_lost", "segment_slow")
 PLANS = {"demo": DEMO_KINDS, "media": MEDIA_KINDS, "segments": SEGMENT_KINDS, "all": ALL_KINDS}
 
 

@@ -88,7 +88,7 @@ def match(
     """Pair faults with reports one to one, as many as can be, those nearest in time first.
 
     A report fits a fault when its defect is one that the fault expects and the two overlap or begin within
-    the fault's tolerance. Reports at severity `info` and those suppressed by another are not judged. Faults
+    the fault's tolerance. Reports at severity `info` and those suppressed by another are never invented. Faults
     not wholly within `watched` need no report and excuse theirs.
     """
     truths = list(truths)
@@ -98,8 +98,7 @@ def match(
         inside = watched is None or (watched[0] <= truth.start and truth.end <= watched[1])
         (judged if inside else unjudged).append(truth)
     candidates = [r for r in reports if r.severity != "info"]
-    plain = [r for r in candidates if r.suppressed_by is None]
-    pairs = _pairs(judged, plain)
+    pairs = _pairs(judged, candidates)
     taken = {id(pair.reported) for pair in pairs}
     verdict = Verdict(
         found=sorted(pairs, key=lambda p: p.truth.start),
@@ -115,7 +114,8 @@ def match(
 
 
 def _fits(truth: Truth, report: Reported) -> bool:
-    if report.defect not in truth.expects:
+    """Whether the report may be of that fault; one explained by what the fault causes besides is."""
+    if report.defect not in truth.expects or report.suppressed_by not in {None, *truth.also, *truth.expects}:
         return False
     onset = abs((report.start - truth.start).total_seconds()) <= truth.tolerance_s
     return onset or (truth.start < truth.end and _overlaps(truth, report, 0.0))

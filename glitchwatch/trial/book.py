@@ -110,6 +110,12 @@ class Book:
         """Media second up to which the channel has published."""
         return (max(self.published) + 1) * self.channel.segment_s if self.published else 0.0
 
+    @property
+    def unserved_s(self) -> float:
+        """Media seconds, after the first segment served, that nobody was ever given."""
+        first = min(self.served, default=0)
+        return self.channel.segment_s * sum(1 for n in self.published if n >= first and n not in self.served)
+
     def truths(self) -> list[Truth]:
         """The faults in what was published."""
         return [Truth.of(fault, self.channel.epoch) for fault in self.faults]
@@ -141,7 +147,7 @@ class Book:
         size = self.channel.segment_s
         first, last = int(fault.start_s / size), int(max(fault.start_s, fault.end_s - 1e-6) / size)
         if fault.kind.layer in (Layer.SEGMENT, Layer.ORIGIN):
-            return bool(self.served) and min(self.served) <= first  # the point is that it is not
+            return bool(self.served) and min(self.served) < first  # the point is that it is not
         return all(number in self.served for number in range(first, last + 1))
 
     def doubled(self, verdict: Verdict) -> list[Reported]:

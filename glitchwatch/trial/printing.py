@@ -62,7 +62,17 @@ class Printer:
         """One row a stream, then everything that went wrong by name."""
         table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column("channel")
-        for head in ("faults", "found", "missed", "invented", "doubled", "cut short", "watched", "unwatched"):
+        for head in (
+            "faults",
+            "found",
+            "missed",
+            "invented",
+            "doubled",
+            "cut short",
+            "watched",
+            "unwatched",
+            "not served",
+        ):
             table.add_column(head, justify="right")
         for row in rows:
             verdict = row.verdict
@@ -74,8 +84,9 @@ class Printer:
                 *(str(count) for count in counts),
                 str(len(row.doubled)),
                 str(len(row.cut_short)),
-                f"{row.watched_s:.0f} s" if row.served_s else "?",
-                f"{row.unwatched_s:.1f} s" if row.served_s else "?",
+                f"{row.watched_s:.0f} s" if row.published_s else "?",
+                f"{row.unwatched_s:.1f} s" if row.published_s else "?",
+                f"{row.unserved_s:.0f} s",
                 style=None if row.clean else "red",
             )
         self._console.print(table)

@@ -44,7 +44,8 @@ class Row:
     cut_short: list[Pair]
     delays: list[Delay]
     watched_s: float  # of picture or sound, whichever was watched less
-    served_s: float  # media seconds there were to be watched
+    published_s: float  # from the first segment that anybody was given
+    unserved_s: float  # of these nobody was ever given
     blind_s: float
 
     @property
@@ -54,13 +55,13 @@ class Row:
 
     @property
     def unwatched_s(self) -> float:
-        """Media that the channel published and nobody watched."""
-        return max(0.0, self.served_s - self.watched_s)
+        """Media that the origin served and nobody watched."""
+        return max(0.0, self.published_s - self.unserved_s - self.watched_s)
 
     @property
     def coverage(self) -> float:
         """Watched of published, 0 to 1."""
-        return min(1.0, self.watched_s / self.served_s) if self.served_s else 0.0
+        return min(1.0, self.watched_s / self.published_s) if self.published_s else 0.0
 
 
 class Trial:
@@ -109,19 +110,28 @@ class Trial:
     def _row(self, name: str, book: Book, ask: bool) -> Row:
         until_s = book.end_s - SETTLE_S
         verdict = book.verdict(until_s)
-        watched, served, blind = 0.0, 0.0, 0.0
+        watched, published, unserved, blind = 0.0, 0.0, 0.0, 0.0
         if ask and book.first_s is not None:
-            served = book.end_s - book.first_s
+            published = book.end_s - book.first_s
+            unserved = book.unserved_s
             rows = self._coverage(self.ids[name])
             blind = max((b for _, b in rows.values()), default=0.0)
             # What a fault took out of the media cannot have been watched.
             watched = min(
                 rows.get("black", (0.0, 0.0))[0] + book.missing_s("picture_missing", book.end_s),
                 rows.get("silence", (0.0, 0.0))[0] + book.missing_s("sound_missing", book.end_s),
-            ) + book.missing_s("segment_lost", book.end_s)
+            )
         delays = [d for pair in verdict.found if (d := book.delay(pair)) is not None]
         return Row(
-            name, verdict, book.doubled(verdict), book.cut_short(verdict), delays, watched, served, blind
+            name,
+            verdict,
+            book.doubled(verdict),
+            book.cut_short(verdict),
+            delays,
+            watched,
+            published,
+            unserved,
+            blind,
         )
 
     def _coverage(self, stream: str) -> dict[str, tuple[float, float]]:

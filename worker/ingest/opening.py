@@ -26,12 +26,14 @@ class AnyReading:
         resume: dict[str, Any] | None = None,
         allow: Callable[[str], None] | None = None,
         allow_address: Callable[[str], None] | None = None,
+        lead_ns: int = 0,
     ) -> None:
         """`live`: the input is watched as it comes, reconnecting when it goes away; else it is read to its end.
 
-        `resume`: the checkpoint of an earlier reading. `allow` and `allow_address` are asked at every hop (see
-        PlaylistReading and Reach); both or neither.
+        `resume`: the checkpoint of an earlier reading; of a playlist, media of `lead_ns` before it comes once more.
+        `allow` and `allow_address` are asked at every hop (see PlaylistReading and Reach); both or neither.
         """
+        self._lead_ns = lead_ns
         self._url, self._options, self._clock, self._live = url, options, clock, live
         self._resume, self._allow, self._allow_address = resume, allow, allow_address
         self._skip_non_reference = False
@@ -99,6 +101,7 @@ class AnyReading:
             allow=self._allow,
             allow_address=self._allow_address,
             resume=self._resume if self._resume and "renditions" in self._resume else None,
+            lead_ns=self._lead_ns,
         )
         reading.skip_non_reference(self._skip_non_reference)
         self._reading = reading

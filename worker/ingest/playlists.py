@@ -34,8 +34,11 @@ class PlaylistReading:
         allow: Callable[[str], None] | None = None,
         allow_address: Callable[[str], None] | None = None,
         resume: dict[str, Any] | None = None,
+        lead_ns: int = 0,
     ) -> None:
         """`live`: outages are waited out for ever. `resume`: the checkpoint of an earlier reading.
+
+        Media of `lead_ns` before that checkpoint comes once more, as far as it is still there and of the same clock.
 
         `allow` and `allow_address` are asked at every hop and before each connection, and raise SourceForbidden.
         """
@@ -45,10 +48,17 @@ class PlaylistReading:
         if not is_url(url):
             options = replace(options, read_timeout_s=LOCAL_PATIENCE_S, retries=0)
         checkpoint = None
+        self._same_since_ns = 0  # since when source time leads to the timeline as it does
+        self._offset_ns: int | None = None
+        self._until: dict[str, Any] | None = None  # the checkpoint that has yet to be reached
         if resume:
             checkpoint = Checkpoint.from_dict(resume["renditions"])
             offset = resume.get("offset_ns")
-            self._timeline.resume(int(resume["position_ns"]), None if offset is None else int(offset))
+            position_ns = int(resume["position_ns"])
+            self._timeline.resume(position_ns, None if offset is None else int(offset))
+            self._same_since_ns = int(resume.get("same_since_ns", position_ns))
+            self._offset_ns, self._until = offset, resume["renditions"]
+            lead_ns = min(lead_ns, max(0, position_ns - self._same_since_ns))
         self._lag_s = 0.0
         self._decoder = SegmentDecoder(self._timeline, self.about)
         self._client = HlsClient(
@@ -60,6 +70,7 @@ class PlaylistReading:
             position_ns=lambda: self._timeline.reached_ns,
             resume=checkpoint,
             give_up_s=None if live else GIVE_UP_FACTOR * options.read_timeout_s,
+            lead_ns=lead_ns if resume else 0,
         )
         self._late_ns: dict[str, int] = {}  # how far a blind rendition was behind the input's farthest
         self._behind = dict(resume) if resume else self._here()
@@ -85,7 +96,22 @@ class PlaylistReading:
             "renditions": self._client.checkpoint().to_dict(),
             "position_ns": self._timeline.reached_ns,
             "offset_ns": self._timeline.offset_ns,
+            "same_since_ns": self._same_since_ns,
         }
+
+    def _moved_on(self) -> None:
+        """A segment is done with: the checkpoint moves behind it, never back into what was read before."""
+        offset = self._timeline.offset_ns
+        if self._offset_ns is not None and offset != self._offset_ns:
+            self._same_since_ns = self._timeline.reached_ns
+        self._offset_ns = offset
+        here = self._here()
+        if self._until is not None:
+            reached = here["renditions"]
+            if any(name in reached and reached[name][2] < mark[2] for name, mark in self._until.items()):
+                return
+            self._until = None
+        self._behind = here
 
     def close(self) -> None:
         """End the client's threads."""
@@ -105,11 +131,11 @@ class PlaylistReading:
                         )
                     yield from self._decoder.decode(item)
                     self._lag_s = self._clock.monotonic() - item.fetched_s
-                    self._behind = self._here()
+                    self._moved_on()
                 elif isinstance(item, Fetch):
                     yield from self._fetched(item)
                     if item.given_up:
-                        self._behind = self._here()
+                        self._moved_on()
                 else:
                     yield self._seen(item)
         yield from self._decoder.flush()

@@ -157,3 +157,42 @@ def test_the_later_of_two_ends_counts() -> None:
     kept = {"zero_at": ZERO.isoformat(), "said": after(edge("opened", 10), edge("closed", 18), position_s=10)}
     place = with_closed(kept, [closed_in_the_store(14), closed_in_the_store(12)])
     assert [row[3] / S for row in place["said"]["ended"]] == [18.0]
+
+
+def test_of_media_that_comes_once_more_nothing_is_said_and_what_began_there_says_nothing_later() -> None:
+    taking = Handover([SEAT], after(position_s=20), 20 * S)
+    taking.see(picture(11))
+    assert taking.take([edge("opened", 12, 12.5), edge("closed", 14)]) == []
+    assert taking.take([edge("opened", 18, 19)]) == []
+    assert taking.take([edge("updated", 18, 21), edge("closed", 22)]) == []
+    assert words(taking.take([edge("opened", 25, 25.5)])) == [("opened", 25.0)]
+
+
+def test_what_begins_before_the_place_and_is_certain_only_beyond_it_is_said() -> None:
+    taking = Handover([SEAT], after(position_s=20), 20 * S)
+    taking.see(picture(11))
+    assert words(taking.take([edge("opened", 19.8, 20.3), edge("closed", 23)])) == [
+        ("opened", 19.8),
+        ("closed", 23.0),
+    ]
+
+
+def test_an_earlier_defect_that_comes_once_more_does_not_close_the_one_that_is_open() -> None:
+    state = after(edge("opened", 12, 12.5), edge("closed", 14), edge("opened", 18, 18.5), position_s=20)
+    taking = Handover([SEAT], state, 20 * S)
+    taking.see(picture(11))
+    again = [edge("opened", 12, 12.5), edge("closed", 14), edge("opened", 18, 18.5)]
+    assert words(taking.take(again)) == [("updated", 18.0)]
+    assert words(taking.take([edge("closed", 24)])) == [("closed", 24.0)]
+
+
+def test_an_open_defect_is_not_gone_before_good_media_beyond_the_place_has_lasted() -> None:
+    pipeline = Pipeline([SEAT])
+    taking = Handover([SEAT], after(edge("opened", 8, 8.5), position_s=20), 20 * S)
+    said: list[tuple[str, float]] = []
+    for second in range(11, 24):
+        taking.see(picture(second))
+        pipeline.push(picture(second))
+        said += words(taking.settle(pipeline))
+        assert not said or second >= 21
+    assert said == [("closed", 20.0)]

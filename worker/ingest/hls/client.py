@@ -69,7 +69,8 @@ class HlsClient:
     came for 250 ms. It ends with the playlist (EXT-X-ENDLIST) or after `close()`. It raises SourceForbidden
     when the address itself is refused by `allow` (asked with the URL at every hop) or `allow_address` (asked
     with the IP before each connection), SourceUnreachable when a local file is missing, and, with `give_up_s`,
-    the error of a blindness of the whole input that lasts longer than that.
+    the error of a blindness of the whole input that lasts longer than that. With `resume`, media of `lead_ns` before
+    it comes once more, as far as it is still listed.
 
     `position_ns` gives the media time delivered so far on the consumer's timeline: blindness is dated from
     there. Without it the client's estimate from playlist durations is used. Fetch events are dated by that
@@ -88,6 +89,7 @@ class HlsClient:
         position_ns: Callable[[], int] | None = None,
         resume: Checkpoint | None = None,
         give_up_s: float | None = None,
+        lead_ns: int = 0,
     ) -> None:
         self._url = unquote(url[7:]) if url.startswith("file://") else url
         self._options = options or IngestOptions()
@@ -95,7 +97,7 @@ class HlsClient:
         self._rng = rng or random.Random()
         self._access = Access(self._url, allow, allow_address)
         self._resume = resume or Checkpoint()
-        self._give_up_s = give_up_s
+        self._give_up_s, self._lead_ns = give_up_s, lead_ns
         self._stop = threading.Event()
         self._cookies = CookieJar()
         self._joiner = Joiner(self._stop)
@@ -241,12 +243,13 @@ class HlsClient:
         for rendition in master.renditions:
             mark = marks.get(rendition.name)
             reached_ns = mark.end_ns if mark else resumed_ns
-            lanes.append(Lane(rendition.name, None if alone else rendition.name, reached_ns, mark))
+            begin_ns = max(0, reached_ns - self._lead_ns)
+            lanes.append(Lane(rendition.name, None if alone else rendition.name, begin_ns, mark))
         self._joiner.add(*lanes)
         for index, (rendition, lane) in enumerate(zip(master.renditions, lanes, strict=True)):
             tracker = Tracker(self._options.live_start_targets, self._start, leads=index == 0)
             if lane.mark is not None:
-                tracker.resume(lane.mark)
+                tracker.resume(lane.mark, self._lead_ns)
             else:
                 tracker.end_ns = lane.reached_ns
             self._launch(

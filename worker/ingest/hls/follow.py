@@ -10,6 +10,7 @@ from contracts.clock import Clock
 from contracts.errors import SourceUndecodable
 from contracts.urls import redact
 from detectors.events import BlindCode, Fetch
+from worker.ingest.hls.cadence import Cadence
 from worker.ingest.hls.crypto import KeyRing, decrypt, undecodable
 from worker.ingest.hls.fetch import Fetched, What, backoff_s, carry, resolve
 from worker.ingest.hls.items import Rendition, Segment
@@ -57,6 +58,7 @@ class Follower:
     _keys: KeyRing = field(init=False)
     _init: tuple[Map, bytes] | None = None
     _init_given: bytes | None = None
+    _cadence: Cadence = field(default_factory=Cadence)
 
     def __post_init__(self) -> None:
         self._url = self.rendition.url
@@ -95,8 +97,8 @@ class Follower:
             if playlist.ended:
                 return
             yield from self._judge()
-            interval = playlist.target_s if changed else playlist.target_s / 2
-            self.wait(max(SHORTEST_RELOAD_S, began_s + interval - self.clock.monotonic()))
+            next_s = self._cadence.next_s(began_s, playlist, changed=changed)
+            self.wait(max(SHORTEST_RELOAD_S, next_s - self.clock.monotonic()))
 
     def _event(self, answer: Fetched, at_ns: int, sequence: int | None, lost_ns: int = 0) -> Step:
         return Step(told(answer, at_ns, self.track, sequence, lost_ns))

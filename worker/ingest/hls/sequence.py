@@ -61,10 +61,12 @@ class Tracker:
     _fell: int = 0
     _fell_to: int = 0
     _date: datetime | None = None  # of the last entry taken
+    _lead: tuple[Mark, int] | None = None
 
-    def resume(self, mark: Mark) -> None:
-        """Go on behind `mark`."""
+    def resume(self, mark: Mark, lead_ns: int = 0) -> None:
+        """Go on behind `mark`; begin so much before it as is still listed, of the same clock."""
         self.next, self.clock, self.end_ns = mark.sequence + 1, mark.discontinuity_sequence, mark.end_ns
+        self._lead = (mark, lead_ns)
 
     def fresh(
         self, playlist: MediaPlaylist, now_s: float, *, held: bool = False
@@ -77,6 +79,9 @@ class Tracker:
         if not playlist.numbered and not playlist.ended:
             entries = self._numbered(entries)
         listed = entries
+        if self._lead is not None:
+            self._step_back(entries, *self._lead)
+            self._lead = None
         if self.leads and self.next is not None and not self.start.known:
             self.start.live, self.start.known = not playlist.ended, True
         note: Note | None = None
@@ -95,6 +100,19 @@ class Tracker:
         wanted = [e for e in entries if self.next is None or e.sequence >= self.next or note is not None]
         self._remember(listed)
         return wanted, note
+
+    def _step_back(self, entries: Sequence[Entry], mark: Mark, lead_ns: int) -> None:
+        """Back over what the earlier reading took last, unless so much waits that it is the more urgent."""
+        waits_ns = sum(e.duration_ns for e in entries if e.sequence > mark.sequence)
+        if waits_ns > 2 * lead_ns:
+            return
+        for entry in reversed(entries):
+            if entry.sequence > mark.sequence:
+                continue
+            follows = entry.sequence + 1 == self.next and entry.discontinuity_sequence == self.clock
+            if not follows or mark.end_ns - self.end_ns + entry.duration_ns > lead_ns:
+                return
+            self.next, self.end_ns = entry.sequence, self.end_ns - entry.duration_ns
 
     def changed(self, playlist: MediaPlaylist) -> bool:
         """Whether the newest segment is another one than at the last call."""

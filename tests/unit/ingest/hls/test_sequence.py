@@ -195,3 +195,16 @@ def test_whatever_the_numbers_do_media_time_never_runs_back(moves: list[tuple[in
             assert at_ns >= before
             assert mark.end_ns == at_ns + entry.duration_ns
             before = mark.end_ns
+
+
+def test_a_resumed_one_begins_before_its_place_over_what_is_listed_unless_much_waits() -> None:
+    def resumed(newest: int, lead_s: int, *, first: int = 10, clock: int = 0) -> tuple[list[str], int]:
+        tracker = Noted(3)
+        tracker.resume(Mark(20, clock, 100 * NS), lead_s * NS)
+        return take(tracker, playlist(range(first, newest + 1)), 0), tracker.end_ns // NS
+
+    assert resumed(21, 9) == (["s19", "s20", "s21"], 104)
+    assert resumed(21, 0) == (["s21"], 104)
+    assert resumed(21, 9, first=20) == (["s20", "s21"], 104)
+    assert resumed(25, 9)[0] == ["s21", "s22", "s23", "s24", "s25"]
+    assert resumed(21, 9, clock=1)[0] == ["s21"]
