@@ -33,6 +33,7 @@ SEGMENT_S = 2
 PREROLL = 4
 _READY_S = 4.0  # in which what is there at once is made, all channels beside each other
 _FIRST_S = 14.0
+_SETTLED_S = 30.0  # of long runs: by then every watch has learned the pace of its playlists
 _DEMO_LONGEST_S = 5.0
 _DEMO_EVERY_S = 2.0
 # A jump in loudness is one against the last 20 s of the channel: early and beside an overload it would be none.
@@ -93,7 +94,7 @@ class LineUp:
             PLANS[self.plan],
             fps=spec.fps,
             segment_s=spec.segment_s,
-            first_s=_FIRST_S + index,
+            first_s=_SETTLED_S + index,
             gap_s=(8.0, 14.0),
             programme=spec.programme(),
         )

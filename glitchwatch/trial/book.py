@@ -12,6 +12,8 @@ from glitchwatch.trial.api import Heard
 from glitchwatch.trial.source import Broken, ChannelInfo, Published, Served
 
 ENDED = frozenset({"source_stalled", "playlist_stale"})  # what may be said of a channel that is over
+THE_END = "the end"
+PAST_S = 4.0  # a fault that begins sooner after the first segment served is told against too little of a past
 REMEMBERED = 4096  # segments
 CUT_SHORT_S = 3.0  # a defect that ends so much sooner than its fault was ended by something else
 NO_END = frozenset({"loudness"})  # measured over a window: how long it lasts is no edge of the programme
@@ -126,13 +128,13 @@ class Book:
         judged: list[Truth] = []
         excused: list[Truth] = []
         for fault in self.faults:
-            whole = fault.end_s <= until_s and self._was_served(fault)
+            watched = self.first_s is not None and fault.start_s >= self.first_s + PAST_S
+            whole = watched and fault.end_s <= until_s and self._was_served(fault)
             (judged if whole else excused).append(Truth.of(fault, channel.epoch))
         far = channel.wall(1e9)
-        ended = Truth("the end", ENDED, frozenset(), channel.wall(self.end_s), far, 2.0, optional=True)
         # An excused fault explains its reports, as one outside of what was watched.
         found = match(
-            [*judged, *self.outages, ended, *(replace(t, optional=True) for t in excused)],
+            [*judged, *self.outages, self._end(), *(replace(t, optional=True) for t in excused)],
             [told.reported for told in self.told.values()],
             watched=(channel.epoch, far),
         )
@@ -142,6 +144,11 @@ class Book:
             found=[p for p in found.found if id(p.truth) in kept or p.truth in self.outages],
             unjudged=excused,
         )
+
+    def _end(self) -> Truth:
+        """That nothing more is published, which may be told."""
+        begin, far = self.channel.wall(self.end_s), self.channel.wall(1e9)
+        return Truth(THE_END, ENDED, frozenset(), begin, far, 2.0, optional=True)
 
     def _was_served(self, fault: Fault) -> bool:
         size = self.channel.segment_s
@@ -187,8 +194,8 @@ class Book:
 
     def told_of(self, told: Told) -> tuple[Pair | None, Delay | None, bool]:
         """For one defect: the fault that it is of, how late it came, and whether another fault explains it."""
-        verdict = match([*self.truths(), *self.outages], [told.reported])
-        if verdict.found:
+        verdict = match([*self.truths(), *self.outages, self._end()], [told.reported])
+        if verdict.found and verdict.found[0].truth.name != THE_END:
             return verdict.found[0], self.delay(verdict.found[0]), False
         return None, None, not verdict.invented
 

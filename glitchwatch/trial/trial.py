@@ -119,7 +119,9 @@ class Trial:
             # What a fault took out of the media cannot have been watched.
             watched = min(
                 rows.get("black", (0.0, 0.0))[0] + book.missing_s("picture_missing", book.end_s),
-                rows.get("silence", (0.0, 0.0))[0] + book.missing_s("sound_missing", book.end_s),
+                rows.get("silence", (0.0, 0.0))[0]
+                + book.missing_s("sound_missing", book.end_s)
+                + book.missing_s("sound_gap", book.end_s),
             )
         delays = [d for pair in verdict.found if (d := book.delay(pair)) is not None]
         return Row(
