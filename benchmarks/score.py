@@ -124,7 +124,8 @@ def main(
     short = bars.unmet(rows, results.clean)
     for sentence in short:
         console.print(f"not met: {sentence}", style="red", highlight=False)
-    console.print("Not all bars are met." if short else "All bars are met.")
+    scored = f"the {len(rows)} detectors scored" + (" and by clean programme" if results.clean else "")
+    console.print("Not all bars are met." if short else f"All bars are met by {scored}.")
     sys.exit(1 if short else 0)
 
 
