@@ -92,7 +92,8 @@ class Watching:
         self._unpacker = Unpacker()
         self._seen: dict[str, tuple[int, int, int]] = {}
         self._paid: dict[str, int] = {}
-        self._launched_ns: int | None = None  # how far had been seen when the process was started
+        self._launched_ns: int | None = None  # how far coverage had been told when the process was started
+        self._covered_ns = 0  # how far it has been told now: a process that is killed takes the rest with it
         self._owed_ms = 0
         self._since = clock.now()
         self._told_state = ""
@@ -114,7 +115,7 @@ class Watching:
         checkpoint = self._granted.grant.checkpoint
         if checkpoint is not None:
             self._place = dict(checkpoint.baselines.get("watch") or {})
-            self.media_ns = checkpoint.last_at_ns or 0
+            self.media_ns = self._covered_ns = checkpoint.last_at_ns or 0
             self._place = with_closed(self._place, self._granted.grant.closed)
         for defect in self._granted.grant.unconfirmed:
             body = defect.body
@@ -128,7 +129,7 @@ class Watching:
         """What the process is told before anything else."""
         spec = self._granted.grant.stream.spec
         profile = self._granted.profile
-        self._launched_ns, self._owed_ms = self.media_ns if self._place else None, 0
+        self._launched_ns, self._owed_ms = self._covered_ns if self._place else None, 0
         return {
             **self._base,
             "url": spec.source.url,
@@ -238,13 +239,14 @@ class Watching:
                 self._series.add(item, self._wall(zero, item.at_ns))
         if "coverage" in message:
             self._cover(message["coverage"])
+            self._covered_ns = self.media_ns
             self._fetches, self._decoder = tuple(message["fetches"]), tuple(message["decoder"])
             self._tracks = tuple(message.get("tracks", self._tracks))
         before = self._places[-1][0] if self._places else 0
         number = max(last, before)
         if self._places and self._places[-1][0] == number:
             self._places.pop()
-        self._places.append((number, self._place, self.media_ns))
+        self._places.append((number, self._place, self._covered_ns))
 
     def _edge(self, data: Message, zero: datetime | None) -> EdgeBody:
         fields = dict(data)
