@@ -1,0 +1,138 @@
+"""Chroma loss: the colour goes, or one cast lies over all, in a stream that had colour.
+
+Measures  `chroma_deviation`, 8-bit code values: standard deviation of the flatter one of Cb and Cr, once a second.
+Defect    `chroma_loss`, error: within a shot, Cb or Cr or both go flat at once while the picture's light and shade
+          stay, for `min_seconds`; dated at the first such picture, closed when colour is back. Both planes far from
+          neutral and flat (green, as decoders show lost planes), or one without any life beside one with it, are
+          a defect from the first picture on.
+Blind to  Colour that goes at a cut or slowly (black-and-white inserts, fades of colour are programme), a stream
+          without colour from its beginning, loss while the picture is nearly colourless, swapped planes.
+Source    Practice of broadcast monitoring; EBU QC lists loss of chroma. The telling of faults from inserts by what
+          happens within a shot is our own.
+"""
+
+from collections.abc import Iterator
+
+from pydantic import Field
+
+from contracts.findings import Finding, Measurement, Severity
+from detectors.detector import Detector, Params, Scope
+from detectors.events import Break
+from detectors.frame import SAMPLED_HZ, PictureView
+from detectors.hold import Hold
+from detectors.picture_features import CHROMA_SPREAD, LUMA_SPREAD, Spread
+from detectors.shots import PATCHES, Scene
+
+NEUTRAL = 128.0
+LOST_OFFSET = 90.0  # from neutral: no picture of the world is all there
+LIT_CODES = 6.0  # standard deviation of luma from which there is light and shade
+BACK = 1.6  # times `max_deviation`: colour is back
+DEAD, ALIVE = 0.25, 3.0  # standard deviations of one plane without life beside one with it
+KEPT = 0.6  # of the luma's deviation is left, else it is a fade
+
+
+class ChromaLossParams(Params):
+    """What counts as lost colour."""
+
+    max_deviation: float = Field(
+        default=1.2, ge=0, le=64, description="standard deviation of a flat chroma plane, 8-bit code values"
+    )
+    min_drop: float = Field(
+        default=2.5, ge=1, le=100, description="times that the deviation was greater just before"
+    )
+    min_seconds: float = Field(default=1.5, ge=0, le=3600, description="seconds of media time")
+
+
+class ChromaLoss(Detector[ChromaLossParams]):
+    """See the module's docstring."""
+
+    id = "chroma_loss"
+    scope = Scope.VIDEO
+    rate_hz = SAMPLED_HZ
+    needs = (CHROMA_SPREAD, LUMA_SPREAD, PATCHES)
+    suppressed_by = ("black", "solid_color", "color_bars", "picture_missing")
+    Params = ChromaLossParams
+
+    def __init__(self, params: ChromaLossParams, track: str | None) -> None:
+        super().__init__(params, track)
+        self._hold = Hold(
+            self,
+            value="chroma_deviation",
+            unit="code values",
+            threshold=params.max_deviation,
+            open_ns=round(params.min_seconds * 1e9),
+            close_ns=300_000_000,
+            severity=Severity.ERROR,
+            worst="min",
+        )
+        self._scenes = Scene(), Scene()  # of Cb and Cr: their deviation
+        self._luma = Scene()
+        self._flat: tuple[int, ...] = ()  # the planes that went flat: 0 is Cb, 1 is Cr
+        self._second = -1
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a past to compare with."""
+        return self._luma.known or bool(self._flat)
+
+    def picture(self, view: PictureView) -> Iterator[Finding]:
+        """Compare the spread of chroma with that of a moment ago."""
+        planes, luma = view[CHROMA_SPREAD], view[LUMA_SPREAD]
+        if planes is None:
+            return
+        least = min(p.deviation for p in planes)
+        second = view.at_ns // 1_000_000_000
+        if second != self._second:
+            self._second = second
+            yield Measurement("chroma_deviation", least, "code values", view.at_ns, self.track)
+        if luma.deviation < LIT_CODES:  # black, fog, a flat field: nothing can be told
+            self._forget()
+            if not self._flat:
+                yield from self._hold.update(view.at_ns, False, least, end_ns=view.end_ns)
+            return
+        for scene, plane in zip((*self._scenes, self._luma), (*planes, luma), strict=True):
+            scene.add(view.at_ns, view[PATCHES], plane.deviation)
+        since = view.at_ns
+        if self._flat:
+            back = any(planes[i].deviation > BACK * self.params.max_deviation for i in self._flat)
+            self._flat = () if back else self._flat
+        else:
+            self._flat, since = self._went_flat(view.at_ns, planes)
+        lost = bool(self._flat) or self._are_lost(planes)
+        yield from self._hold.update(since, lost, least, end_ns=view.end_ns)
+
+    def broke(self, event: Break) -> Iterator[Finding]:
+        """Another clock: pictures before and after say nothing about each other."""
+        if event.kind in ("jump", "signalled"):
+            self._forget()
+        yield from ()
+
+    def _went_flat(self, at_ns: int, planes: tuple[Spread, Spread]) -> tuple[tuple[int, ...], int]:
+        """Which planes lost their colour in this scene, and since when."""
+        if any(luma.value < KEPT * before.value for before, luma in self._luma.pairs()):
+            return (), at_ns  # the picture itself fades
+        flat, since = [], []
+        for index, (scene, plane) in enumerate(zip(self._scenes, planes, strict=True)):
+            if plane.deviation > self.params.max_deviation:
+                continue
+            floor = self.params.min_drop * max(plane.deviation, self.params.max_deviation / 2)
+            before = max((past.value for past, _ in scene.pairs()), default=0.0)
+            fell = scene.fell() if before >= floor else None
+            if fell is not None:
+                flat.append(index)
+                since.append(fell)
+        return tuple(flat), min(since, default=at_ns)
+
+    def _are_lost(self, planes: tuple[Spread, Spread]) -> bool:
+        """Whether no scene of the world looks so: one plane alone without any life, or both at their end."""
+        least, most = sorted(p.deviation for p in planes)
+        if least <= DEAD and most >= ALIVE:
+            return True
+        return most <= self.params.max_deviation and all(abs(p.mean - NEUTRAL) >= LOST_OFFSET for p in planes)
+
+    def _forget(self) -> None:
+        for scene in (*self._scenes, self._luma):
+            scene.forget()
+
+
+DETECTOR = ChromaLoss

@@ -1,0 +1,111 @@
+"""Whether a picture goes on from the ones before it, as far as a few samples a second can tell.
+
+Faults begin within a shot; programme changes its nature at a cut. So a detector that compares a picture with the
+stream's own recent past asks first whether both show the same scene.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from detectors.frame import Feature, Frame
+from detectors.picture_features import LUMA_SMALL, TILE_COLUMNS, TILE_ROWS
+
+Patches = npt.NDArray[np.float32]  # (TILE_ROWS, TILE_COLUMNS) mean luma, 8-bit code values
+
+LOOK_BACK_NS = 900_000_000  # a fault comes within so long, the coder's hesitation included
+ALIKE_CODES = 4.0  # mean difference of patches below which two pictures show one scene whatever their pattern
+ALIKE = 0.9  # correlation of patches from which they do
+LEAP = 1.8  # times the movement before, and unlike: a cut
+CALM_CODES = 5.0  # movement from one sample to the next up to which a scene must stay alike all the time
+STILL_THERE, GONE = 0.6, 0.34  # of a value, on two samples next to each other: a dissolve takes longer
+
+
+def _patches(frame: Frame) -> Patches:
+    small = cv2.resize(frame[LUMA_SMALL], (TILE_COLUMNS, TILE_ROWS), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.float32)
+
+
+PATCHES: Feature[Frame, Patches] = Feature("patches", _patches)
+"""Mean luma of 9 x 16 tiles: neither noise nor blur nor coding changes it."""
+
+
+class Past(NamedTuple):
+    """What was seen a little earlier in the same scene."""
+
+    at_ns: int
+    patches: Patches
+    moved: float | None  # mean difference to the sample before it; None of a scene's first
+    value: float
+
+
+def difference(one: Patches, other: Patches) -> float:
+    """Mean absolute difference, 8-bit code values."""
+    return float(cv2.norm(one, other, cv2.NORM_L1)) / one.size
+
+
+def alike(one: Patches, other: Patches) -> bool:
+    """Whether two pictures show one scene, moved a little or in another light."""
+    if difference(one, other) <= ALIKE_CODES:
+        return True
+    a, b = one - one.mean(), other - other.mean()
+    scale = float(np.sqrt((a * a).sum() * (b * b).sum()))
+    return scale > 0 and float((a * b).sum()) >= ALIKE * scale
+
+
+class Scene:
+    """The last moments of a measured value, as long as they belong to one scene."""
+
+    def __init__(self) -> None:
+        self._past: deque[Past] = deque(maxlen=12)
+
+    def add(self, at_ns: int, patches: Patches, value: float) -> None:
+        """The next sample. A cut before it makes what was seen earlier void."""
+        moved = difference(self._past[-1].patches, patches) if self._past else None
+        if moved is not None and not self._goes_on(patches, moved):
+            self._past.clear()
+            moved = None
+        self._past.append(Past(at_ns, patches, moved, value))
+
+    def _goes_on(self, patches: Patches, moved: float) -> bool:
+        before = self._movement()[-3:]
+        return alike(self._past[-1].patches, patches) or not before or moved <= LEAP * max(before)
+
+    def _movement(self) -> list[float]:
+        return [p.moved for p in self._past if p.moved is not None]
+
+    def pairs(self) -> Iterator[tuple[Past, Past]]:
+        """(a moment before, the latest sample), nearest first: the pairs that may be compared."""
+        if not self.known:
+            return
+        latest = self._past[-1]
+        calm = float(np.median(self._movement())) <= CALM_CODES
+        for past in list(self._past)[-2::-1]:
+            if latest.at_ns - past.at_ns > LOOK_BACK_NS:
+                return
+            if not calm or alike(past.patches, latest.patches):
+                yield past, latest
+
+    def fell(self) -> int | None:
+        """Since when the value lies far below what it was, where it fell there at once; None where it sank."""
+        since, before = self._past[-1], max(past.value for past in self._past)
+        for past in reversed(self._past):
+            if past.value >= STILL_THERE * before:
+                return since.at_ns if since.value <= GONE * before else None
+            since = past
+        return None
+
+    def forget(self) -> None:
+        """What comes next has another clock, or cannot be compared."""
+        self._past.clear()
+
+    @property
+    def known(self) -> bool:
+        """Whether there is anything to compare with."""
+        return len(self._past) > 1
