@@ -25,6 +25,9 @@ ALIKE = 0.9  # correlation of patches from which they do
 LEAP = 1.8  # times the movement before, and unlike: a cut
 CALM_CODES = 5.0  # movement from one sample to the next up to which a scene must stay alike all the time
 STILL_THERE, GONE = 0.6, 0.34  # of a value, on two samples next to each other: a dissolve takes longer
+ROSE_FROM, ROSE_TO = 0.35, 0.6  # of a rise, on two samples next to each other
+NEAR_FLOOR = 0.93  # of the floor: down
+LEVEL_STEP = 0.2  # with which the level follows
 
 
 def _patches(frame: Frame) -> Patches:
@@ -101,6 +104,15 @@ class Scene:
             since = past
         return None
 
+    def leapt(self, before: float, now: float) -> int | None:
+        """Since when the value has been up from `before` to about `now`, where it rose there at once."""
+        since = self._past[-1]
+        for past in reversed(self._past):
+            if past.value <= before + ROSE_FROM * (now - before):
+                return since.at_ns if since.value >= before + ROSE_TO * (now - before) else None
+            since = past
+        return None
+
     def forget(self) -> None:
         """What comes next has another clock, or cannot be compared."""
         self._past.clear()
@@ -109,3 +121,44 @@ class Scene:
     def known(self) -> bool:
         """Whether there is anything to compare with."""
         return len(self._past) > 1
+
+
+class Rise:
+    """A value that rises at once within a scene and stays up, over cuts too, until it comes down.
+
+    It has risen when it is at least `floor` and `factor` times what it was in this scene, plus `plus`; it is down
+    again below `back` of what it has been meanwhile, or well below `floor`.
+    """
+
+    def __init__(self, *, floor: float, factor: float, plus: float, back: float) -> None:
+        self._floor, self._factor, self._plus, self._back = floor, factor, plus, back
+        self._scene = Scene()
+        self._level: float | None = None  # while it is up
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a past to compare with."""
+        return self._level is not None or self._scene.known
+
+    def forget(self) -> None:
+        """What comes next has another clock."""
+        self._scene.forget()
+
+    def update(self, at_ns: int, patches: Patches, value: float) -> int | None:
+        """The next sample: since when the value is up, or None."""
+        self._scene.add(at_ns, patches, value)
+        if self._level is not None:
+            if value < max(self._back * self._level, NEAR_FLOOR * self._floor):
+                self._level = None
+                return None
+            self._level += LEVEL_STEP * (value - self._level)
+            return at_ns
+        if value < self._floor:
+            return None
+        before = sorted(past.value for past, _ in self._scene.pairs())
+        if not before or value < self._factor * before[(len(before) - 1) // 2] + self._plus:
+            return None
+        since = self._scene.leapt(before[(len(before) - 1) // 2], value)
+        if since is not None:
+            self._level = value
+        return since

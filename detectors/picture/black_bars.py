@@ -86,7 +86,7 @@ def _pair(lit: Profile, mean: Profile, black: int, wide: float) -> float | None:
 
 def _shape(frame: Frame) -> Shape | None:
     small, black = frame[LUMA_SMALL], black_code(frame.full_range)
-    lit = cv2.threshold(small, black + LIT_CODES, 1.0, cv2.THRESH_BINARY)[1]
+    lit = np.asarray(cv2.threshold(small, black + LIT_CODES, 1.0, cv2.THRESH_BINARY)[1], np.uint8)
 
     def along(plane: npt.NDArray[np.uint8], axis: int) -> Profile:
         return np.asarray(cv2.reduce(plane, axis, cv2.REDUCE_AVG, dtype=cv2.CV_32F), np.float32).ravel()
