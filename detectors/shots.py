@@ -6,6 +6,7 @@ stream's own recent past asks first whether both show the same scene.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -27,6 +28,7 @@ CALM_CODES = 5.0  # movement from one sample to the next up to which a scene mus
 STILL_THERE, GONE = 0.6, 0.34  # of a value, on two samples next to each other: a dissolve takes longer
 ROSE_FROM, ROSE_TO = 0.35, 0.6  # of a rise, on two samples next to each other
 NEAR_FLOOR = 0.93  # of the floor: down
+USUAL, FAR = 20, 0.7  # so many samples, none above so much of it: a stream far from what is certain
 LEVEL_STEP = 0.2  # with which the level follows
 
 
@@ -127,11 +129,16 @@ class Rise:
     """A value that rises at once within a scene and stays up, over cuts too, until it comes down.
 
     It has risen when it is at least `floor` and `factor` times what it was in this scene, plus `plus`; it is down
-    again below `back` of what it has been meanwhile, or well below `floor`.
+    again below `back` of what it has been meanwhile, or well below `floor`. At `certain` it is up even after a cut,
+    in a stream that has been far from it.
     """
 
-    def __init__(self, *, floor: float, factor: float, plus: float, back: float) -> None:
+    def __init__(
+        self, *, floor: float, factor: float, plus: float, back: float, certain: float = math.inf
+    ) -> None:
         self._floor, self._factor, self._plus, self._back = floor, factor, plus, back
+        self._certain = certain
+        self._usual: deque[float] = deque(maxlen=USUAL)
         self._scene = Scene()
         self._level: float | None = None  # while it is up
 
@@ -154,11 +161,22 @@ class Rise:
             self._level += LEVEL_STEP * (value - self._level)
             return at_ns
         if value < self._floor:
+            self._usual.append(value)
             return None
+        since = self._risen(value)
+        if since is None and value >= self._certain and self._is_clean():
+            since = at_ns
+        if since is None:
+            self._usual.append(value)
+        else:
+            self._level = value
+        return since
+
+    def _is_clean(self) -> bool:
+        return len(self._usual) == USUAL and max(self._usual) <= FAR * self._certain
+
+    def _risen(self, value: float) -> int | None:
         before = sorted(past.value for past, _ in self._scene.pairs())
         if not before or value < self._factor * before[(len(before) - 1) // 2] + self._plus:
             return None
-        since = self._scene.leapt(before[(len(before) - 1) // 2], value)
-        if since is not None:
-            self._level = value
-        return since
+        return self._scene.leapt(before[(len(before) - 1) // 2], value)

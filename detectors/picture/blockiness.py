@@ -1,0 +1,123 @@
+"""Blockiness: the blocks of a coder that was starved of bits are visible everywhere.
+
+Measures  `grid_ratio`, ratio: how much more luma steps across the borders of a grid of 8 samples than elsewhere,
+          median over the parts of the picture that are not flat, once a second. 1 is no grid at all.
+Defect    `blockiness`, warning: within a shot, the ratio rises at once to `min_ratio` or more and to `min_rise`
+          times what it was, for `min_seconds`; or, at a cut too, to `certain_ratio` in a stream that had none.
+          Dated at the first such picture, closed when it is down again. The median spares graphics and mosaics that
+          lie on the grid here and there.
+Blind to  Blocks of a picture that was scaled or shifted after it was coded (their grid is another), blocks of a whole
+          programme or that come slowly, blocks smoothed by a loop filter, mild ones that come
+          within a second of a cut.
+Source    Wu and Yuen, "A generalized block-edge impairment metric", 1997: steps on the grid against steps off it.
+"""
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+from pydantic import Field
+
+from contracts.findings import Finding, Measurement, Severity
+from detectors.detector import Detector, Params, Scope
+from detectors.events import Break
+from detectors.frame import SAMPLED_HZ, Feature, Frame, PictureView
+from detectors.hold import Hold
+from detectors.picture_features import LUMA_FULL8
+from detectors.shots import PATCHES, Rise
+
+GRID = 8  # samples; blocks of 16 have it too
+BANDS, GROUPS = 6, 8  # parts of the picture, down and across
+EVERY = 4  # of so many lines one is looked at
+STRONG = 40  # a step larger than this is the picture's own: 8-bit code values
+FLAT = 0.12  # mean step of a part in which nothing can be told, 8-bit code values
+LEAST_PARTS = 12  # of the 48 must be told
+
+
+def _grid_ratio(frame: Frame) -> float | None:
+    lines = np.ascontiguousarray(frame[LUMA_FULL8][::EVERY])
+    group = (lines.shape[1] - GRID) // (GRID * GROUPS) * GRID
+    band = lines.shape[0] // BANDS
+    if group < GRID or band < 1:
+        return None
+    width = group * GROUPS
+    steps = np.minimum(cv2.absdiff(lines[:, 1 : width + 1], lines[:, :width]), STRONG)
+    means = np.stack(
+        [
+            cv2.reduce(steps[n * band : (n + 1) * band], 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel()
+            for n in range(BANDS)
+        ]
+    ).reshape(BANDS, GROUPS, group // GRID, GRID)
+    whole = means.mean(axis=(2, 3))
+    told = whole > FLAT
+    if told.sum() < LEAST_PARTS:
+        return None
+    on_grid = means[..., GRID - 1].mean(axis=2)
+    return float(np.median(on_grid[told] / whole[told]))
+
+
+GRID_RATIO: Feature[Frame, float | None] = Feature("grid_ratio", _grid_ratio, rate_hz=SAMPLED_HZ)
+"""Steps on the grid against all steps; None where the picture is flat, or too small."""
+
+
+class BlockinessParams(Params):
+    """What counts as blocks."""
+
+    min_ratio: float = Field(default=1.35, ge=1, le=8, description="ratio of steps on the grid to all steps")
+    min_rise: float = Field(default=1.25, ge=1, le=8, description="times the ratio before")
+    certain_ratio: float = Field(default=2.4, ge=1, le=8, description="ratio that no shot brings with it")
+    min_seconds: float = Field(default=2.0, ge=0, le=3600, description="seconds of media time")
+
+
+class Blockiness(Detector[BlockinessParams]):
+    """See the module's docstring."""
+
+    id = "blockiness"
+    scope = Scope.VIDEO
+    rate_hz = SAMPLED_HZ
+    needs = (GRID_RATIO, PATCHES)
+    suppressed_by = ("black", "solid_color", "color_bars", "picture_missing")
+    Params = BlockinessParams
+
+    def __init__(self, params: BlockinessParams, track: str | None) -> None:
+        super().__init__(params, track)
+        self._hold = Hold(
+            self,
+            value="grid_ratio",
+            unit="ratio",
+            threshold=params.min_ratio,
+            open_ns=round(params.min_seconds * 1e9),
+            close_ns=600_000_000,
+            severity=Severity.WARNING,
+        )
+        self._rise = Rise(
+            floor=params.min_ratio, factor=params.min_rise, plus=0.0, back=0.45, certain=params.certain_ratio
+        )
+        self._second = -1
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a past to compare with."""
+        return self._rise.known
+
+    def picture(self, view: PictureView) -> Iterator[Finding]:
+        """Compare with the same scene a moment ago."""
+        value = view[GRID_RATIO]
+        if value is None:
+            return
+        second = view.at_ns // 1_000_000_000
+        if second != self._second:
+            self._second = second
+            yield Measurement("grid_ratio", value, "ratio", view.at_ns, self.track)
+        since = self._rise.update(view.at_ns, view[PATCHES], value)
+        at_ns = view.at_ns if since is None else since
+        yield from self._hold.update(at_ns, since is not None, value, end_ns=view.end_ns)
+
+    def broke(self, event: Break) -> Iterator[Finding]:
+        """Another clock: pictures before and after say nothing about each other."""
+        if event.kind in ("jump", "signalled"):
+            self._rise.forget()
+        yield from ()
+
+
+DETECTOR = Blockiness
