@@ -1,0 +1,209 @@
+"""Stutter: pictures are repeated or missing, so that movement jerks.
+
+Measures  `held_pictures`, times a second: how often a moving picture was held longer than the stream's own cadence.
+Defect    `stutter`, error: movement halts at once and goes on at once, `min_holds` times or more within two seconds
+          and without a rhythm. Dated from the first hold to the end of the last. A picture is held when it is
+          repeated, or when the next one is missing; both are told from the time between different pictures, so a
+          variable frame rate is judged like a constant one.
+Blind to  Holds in which nothing moves; single holds; pictures that are left out and time closed up behind them.
+          Regular rhythms are programme: 24 pictures in 30 or 60, 25 in 50, animation on twos and threes. So is what
+          goes by fits and starts already when the watch begins, such as a poor remote camera: twice its own number
+          of holds is needed then. Longer standstills are `freeze` or `picture_missing`.
+Source    ITU-T J.247 and Rec. P.910 name the impairment (frame repeats, jerkiness); the telling of rhythms is our own.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import Field
+
+from contracts.findings import DefectEdge, Finding, Measurement, Severity
+from detectors.detector import Detector, Params, Scope
+from detectors.events import Break
+from detectors.frame import PictureView
+from detectors.hold import Hold
+from detectors.picture_features import LUMA_CHANGE, Change, Tiles
+
+_Held = tuple[int, int]  # since, until: ns, the part beyond the cadence
+
+SECOND_NS = 1_000_000_000
+WINDOW_NS = 2 * SECOND_NS
+QUIET_NS = 2_500_000_000  # without a hold, after which the stutter has ended
+LEARN_NS = 3_500_000_000  # of movement, before holds are judged
+LONGEST_NS = 500_000_000  # a longer standstill is no jerk
+OWN_NS = 20 * SECOND_NS  # over which the stream's own holds are counted
+STEPS = 25  # different pictures from which the cadence is learned
+LONGER = 1.6  # times the cadence: what is held longer was held too long
+STILL = 0.35  # of the usual movement: a repeated picture, which a coder may refine
+SLOWED, LIVELY = 0.5, 0.75  # of the usual movement at least right before a hold, and right after it
+CUT = 6.0  # times the usual movement
+LEAST_MOVEMENT = 0.3  # 8-bit code values, mean change: below, nobody sees a jerk
+LEAST_TILES = 4  # that move
+RHYTHM_HOLDS = 4  # and more may have a rhythm:
+OFF_BEAT = 0.35  # of a picture's length, the root mean square by which they miss the beat,
+BEATS_KEPT = 0.6  # of the beats have a hold
+CONVERTED = 0.6  # of the time they fill, picture and hold: another rate, roughly converted
+
+
+class StutterParams(Params):
+    """How many jerks are too many."""
+
+    min_holds: int = Field(default=4, ge=2, le=50, description="times a picture is held within two seconds")
+
+
+@dataclass(slots=True)
+class _Step:
+    """One different picture and how it came."""
+
+    at_ns: int
+    movement: float  # from the one before, mean change in 8-bit code values
+    tiles: Tiles
+
+
+class Stutter(Detector[StutterParams]):
+    """See the module's docstring."""
+
+    id = "stutter"
+    scope = Scope.VIDEO
+    needs = (LUMA_CHANGE,)
+    suppressed_by = ("freeze", "black", "solid_color", "picture_missing", "segment_missing", "source_stalled")
+    Params = StutterParams
+
+    def __init__(self, params: StutterParams, track: str | None) -> None:
+        super().__init__(params, track)
+        self._hold = Hold(
+            self,
+            value="held_pictures",
+            unit="times a second",
+            threshold=params.min_holds / 2,
+            open_ns=0,
+            severity=Severity.ERROR,
+        )
+        self._steps: deque[_Step] = deque(maxlen=STEPS)
+        self._lengths: deque[int] = deque(maxlen=STEPS)  # how long each different picture was shown, ns
+        self._holds: deque[_Held] = deque(maxlen=256)  # of the last OWN_NS
+        self._moved_ns = 0  # of movement seen
+        self._last_ns = 0  # when the last hold ended
+        self._rhythmic_ns = 0  # when holds last had a rhythm
+        self._second = -1
+
+    @property
+    def ready(self) -> bool:
+        """Whether the cadence is known."""
+        return self._moved_ns >= LEARN_NS
+
+    def picture(self, view: PictureView) -> Iterator[Finding]:
+        """Is it another picture, and was the one before held too long?"""
+        change, now = view[LUMA_CHANGE], view.at_ns
+        if change is None:
+            yield from self._stop(now)
+            self._forget()
+            return
+        usual = float(np.median([s.movement for s in self._steps])) if self._steps else 0.0
+        if not self._steps or not self._repeats(change, usual):
+            held = self._step(now, change, usual)
+            if held is not None:
+                self._holds.append(held)
+                if self.ready:
+                    yield from self._judge(now)
+        if self._hold.is_open and now - self._last_ns >= QUIET_NS:
+            yield from self._stop(view.end_ns)
+        second = now // SECOND_NS
+        if second != self._second:
+            self._second = second
+            count = sum(until > now - SECOND_NS for _, until in self._holds)
+            yield Measurement("held_pictures", count, "times a second", now, self.track)
+
+    def broke(self, event: Break) -> Iterator[Finding]:
+        """Another clock."""
+        if event.kind in ("jump", "signalled"):
+            yield from self._stop(event.at_ns)
+            self._forget()
+
+    def _repeats(self, change: Change, usual: float) -> bool:
+        """Whether what moved in the step before stands still."""
+        last = self._steps[-1]
+        usual = min(usual, last.movement)  # that after a hold makes up for it
+        if change.mean > STILL * usual:
+            return False
+        moving = last.tiles > max(0.5, last.movement)
+        before = float(last.tiles[moving].sum()) * usual / last.movement if last.movement else 0.0
+        return float(change.tiles[moving].sum()) <= STILL * before
+
+    def _step(self, now: int, change: Change, usual: float) -> _Held | None:
+        """Note another picture; (since, until) when the one before it was held too long."""
+        held: _Held | None = None
+        if self._steps:
+            last = self._steps[-1]
+            length = now - last.at_ns
+            if usual >= LEAST_MOVEMENT and length <= LONGEST_NS:
+                self._moved_ns += length
+            if len(self._lengths) >= STEPS // 2:
+                cadence = self._cadence()
+                lively = last.movement >= SLOWED * usual and LIVELY * usual <= change.mean <= CUT * usual
+                if LONGER * cadence <= length <= LONGEST_NS and usual >= LEAST_MOVEMENT and lively:
+                    held = (last.at_ns + int(cadence), now)
+            if not self._hold.is_open:
+                self._lengths.append(length)
+        self._steps.append(_Step(now, change.mean, change.tiles))
+        return held
+
+    def _judge(self, now: int) -> Iterator[DefectEdge]:
+        while self._holds[0][1] < max(now - OWN_NS, self._rhythmic_ns - WINDOW_NS):
+            self._holds.popleft()  # those of a rhythm do not count as the stream's own
+        every = [h for h in self._holds if h[1] > now - WINDOW_NS]
+        recent = self._irregular(every)
+        if len(every) - len(recent) >= RHYTHM_HOLDS:
+            self._rhythmic_ns = now
+        if not recent or recent[-1][1] != now:
+            return
+        if not self._hold.is_open and (
+            recent[0][0] < self._last_ns or len(recent) < self._needed(len(recent))
+        ):
+            return
+        self._last_ns = now
+        begin = recent[-1][0] if self._hold.is_open else recent[0][0]
+        yield from self._hold.update(begin, True, len(recent) / 2, end_ns=now)
+
+    def _needed(self, recent: int) -> float:
+        """How many holds within WINDOW_NS are more than the stream's own."""
+        earlier = len(self._holds) - recent
+        watched = max(min(self._moved_ns, OWN_NS) - WINDOW_NS, WINDOW_NS // 2)
+        return max(float(self.params.min_holds), 2 * earlier * WINDOW_NS / watched)
+
+    def _stop(self, certain_ns: int) -> Iterator[DefectEdge]:
+        if self._hold.is_open:
+            yield from self._hold.update(self._last_ns, False, 0.0, end_ns=certain_ns)
+
+    def _forget(self) -> None:
+        self._steps.clear()
+        self._lengths.clear()
+        self._holds.clear()
+
+    def _cadence(self) -> float:
+        """How long a picture of this stream is shown, ns: in pulldown, and where the rate varies, the longer ones."""
+        return float(np.quantile(self._lengths, 0.7))
+
+    def _irregular(self, holds: list[_Held]) -> list[_Held]:
+        """The holds that do not belong to a rhythm: equally long, and on a beat, some beats left out included."""
+        frame = min(self._lengths)
+        lengths = np.asarray([until - since for since, until in holds], np.float64)
+        alike = np.abs(lengths - np.median(lengths)) <= 0.5 * frame
+        if np.count_nonzero(alike) < RHYTHM_HOLDS:
+            return holds
+        if np.count_nonzero(alike) < CONVERTED * WINDOW_NS / (frame + np.median(lengths)):
+            at = np.asarray([until for _, until in holds], np.float64)[alike]
+            gaps = np.diff(at)
+            beats = np.concatenate(([0.0], np.cumsum(np.maximum(np.rint(gaps / np.median(gaps)), 1))))
+            slope, offset = np.polyfit(beats, at, 1)
+            off = np.sqrt(np.mean((at - slope * beats - offset) ** 2))
+            if len(at) < BEATS_KEPT * (beats[-1] + 1) or off > OFF_BEAT * frame:
+                return holds
+        return [hold for hold, same in zip(holds, alike, strict=True) if not same]
+
+
+DETECTOR = Stutter
