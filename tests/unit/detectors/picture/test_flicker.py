@@ -1,0 +1,135 @@
+"""Flicker: all of the picture pumps in a rhythm; light that the content has does not."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pytest
+
+from contracts.findings import DefectEdge, Edge, Severity
+from detectors.frame import Frame
+from detectors.picture.flicker import DETECTOR, Flicker
+from tests.injection import Fault, Level, Moment, Picture
+from tests.patterns import (
+    FPS,
+    HEIGHT,
+    SECOND,
+    TRACK,
+    broken,
+    flat,
+    frames,
+    grain,
+    mixed,
+    pan,
+    panning,
+    ticker,
+    titled,
+)
+from tests.run import edges, findings, measured
+
+
+def gained(picture: Picture, gain: float) -> Picture:
+    """`picture` with its luma above black so many times as high."""
+    luma = 16 + (picture[0].astype(np.float32) - 16) * gain
+    return np.clip(np.rint(luma), 0, 255).astype(np.uint8), picture[1], picture[2]
+
+
+def _pump(picture: Picture, moment: Moment) -> Picture:
+    """A lamp beating with the shutter, or a gain that hunts: a sine, or light and dark by turns."""
+    memory, rng = moment.memory, moment.rng
+    if "depth" not in memory:
+        memory["depth"] = rng.uniform(*((0.006, 0.009), (0.016, 0.022), (0.025, 0.032))[moment.level])
+        memory["hz"] = rng.uniform(2.6, min(11.0, 0.4 * moment.fps))
+        memory["by_turns"] = rng.random() < 0.25
+    if memory["by_turns"]:
+        return gained(picture, 1 + memory["depth"] * (1 if moment.index % 2 else -1))
+    return gained(
+        picture, 1 + memory["depth"] * float(np.sin(2 * np.pi * memory["hz"] * moment.index / moment.fps))
+    )
+
+
+FAULT = Fault("flicker", (3.0, 8.0), picture=_pump)
+
+
+def flicker() -> Flicker:
+    return DETECTOR(DETECTOR.Params(), TRACK)
+
+
+def spans(stream: Iterable[Frame]) -> list[tuple[str, float]]:
+    return edges(flicker(), stream)
+
+
+def pumping(shown: list[Picture], hz: float, depth: float, first: int, past: int) -> list[Frame]:
+    for index in range(first, past):
+        shown[index] = gained(
+            shown[index], 1 + depth * float(np.sin(2 * np.pi * hz * (index - first + 0.25) / FPS))
+        )
+    return frames(shown)
+
+
+def test_golden_dated_from_the_first_swing_to_the_last() -> None:
+    stream = pumping([pan(i, step=2) for i in range(250)], 6.0, 0.03, 75, 175)
+    found = [
+        f for f in findings(flicker(), stream) if isinstance(f, DefectEdge) and f.edge is not Edge.UPDATED
+    ]
+    assert [f.edge for f in found] == [Edge.OPENED, Edge.CLOSED]
+    assert [f.at_ns / SECOND for f in found] == pytest.approx([3.0, 7.0], abs=2.5 / FPS)
+    assert {f.severity for f in found} == {Severity.WARNING}
+    assert found[-1].peak.value == pytest.approx(3.0, abs=0.4)  # percent, as made
+
+
+@pytest.mark.parametrize("level", [Level.PLAIN, Level.GROSS])
+def test_its_fault_is_found_where_it_is(level: Level) -> None:
+    said = spans(broken(_pump, [pan(i, step=2) for i in range(250)], 75, 175, level))
+    assert [e for e, _ in said] == ["opened", "closed"]
+    assert [at for _, at in said] == pytest.approx([3.0, 7.0], abs=0.4)
+
+
+@pytest.mark.parametrize(("hz", "depth"), [(1.2, 0.03), (6.0, 0.003)])
+def test_slow_or_shallow_pumping_is_let_be(hz: float, depth: float) -> None:
+    assert spans(pumping([pan(0) for _ in range(250)], hz, depth, 75, 175)) == []
+
+
+def test_a_lamp_that_flickers_in_a_part_of_the_picture_is_programme() -> None:
+    shown = [pan(0) for _ in range(200)]
+    for index, picture in enumerate(shown):
+        picture[0][:, :160] = gained(picture, 1 + 0.1 * float(np.sin(index)))[0][:, :160]
+    assert spans(frames(shown)) == []
+
+
+def test_firelight_has_no_rhythm() -> None:
+    rng = np.random.default_rng(3)
+    light = np.convolve(rng.normal(size=400), np.ones(3) / 3, "same") * 0.04
+    assert spans(frames(gained(pan(0), 1 + float(v)) for v in light)) == []
+
+
+def test_fades_cuts_and_camera_flashes_are_programme() -> None:
+    fades = [mixed(flat(20), pan(i), abs(float(np.sin(np.pi * i / 50)))) for i in range(200)]
+    assert spans(frames(fades)) == []
+    assert spans(frames(pan(i, seed=i // 10) for i in range(150))) == []
+    shown = panning(6)
+    for bright in (50, 57, 100, 103):
+        shown[bright] = mixed(shown[bright], flat(235), 0.5)
+    assert spans(frames(shown)) == []
+
+
+@pytest.mark.parametrize("step", [2, 6, 24])
+def test_a_camera_that_pans_is_programme(step: int) -> None:
+    assert spans(frames(ticker(pan(i, step=step), i) for i in range(200))) == []
+
+
+def test_water_grain_and_things_that_tick_are_programme() -> None:
+    rows = np.arange(HEIGHT)[:, None]
+    water = []
+    for index in range(150):
+        picture = pan(0)
+        picture[0][:] = np.clip(picture[0] + 12 * np.sin(rows / 9 + index * 1.3), 16, 235).astype(np.uint8)
+        water.append(picture)
+    assert spans(frames(water)) == []
+    rng = np.random.default_rng(2)
+    assert spans(frames(grain(pan(0), rng, 3.0) for _ in range(150))) == []
+    assert spans(frames(titled(f"SECOND {i // 3}") for i in range(150))) == []
+
+
+def test_it_says_how_deep() -> None:
+    stream = pumping([pan(0) for _ in range(150)], 5.0, 0.02, 25, 125)
+    assert max(measured(flicker(), stream, "flicker_depth")) == pytest.approx(2.0, abs=0.3)
