@@ -1,0 +1,114 @@
+"""Combing: woven fields show at what moves; stripes and stills do not count."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pytest
+
+from contracts.findings import DefectEdge, Edge, Severity
+from detectors.frame import Frame
+from detectors.picture.combing import DETECTOR, Combing
+from tests.injection import Fault, Level, Moment, Picture
+from tests.patterns import HEIGHT, SECOND, TRACK, broken, copied, frames, grain, pan, panning, ticker, titled
+from tests.run import edges, findings, measured
+
+
+def _woven(picture: Picture, moment: Moment) -> Picture:
+    """Every other line is of a picture before, as when fields are woven that do not belong together."""
+    held: list[Picture] = moment.memory.setdefault("held", [])
+    held.append(copied(picture))
+    late = (1, 1, 2)[moment.level]
+    if len(held) <= late:
+        return picture
+    other = held[-1 - late]
+    del held[: -late - 1]
+    first = moment.memory.setdefault("field", int(moment.rng.integers(2)))
+    share = 0.5 if moment.level is Level.JUST else 1.0
+    for plane, source in zip(picture, other, strict=True):
+        mixed = plane[first::2] * (1 - share) + source[first::2] * share
+        plane[first::2] = np.rint(mixed).astype(np.uint8)
+    return picture
+
+
+FAULT = Fault("combing", (3.0, 8.0), picture=_woven)
+
+
+def combing() -> Combing:
+    return DETECTOR(DETECTOR.Params(), TRACK)
+
+
+def spans(stream: Iterable[Frame]) -> list[tuple[str, float]]:
+    return edges(combing(), stream)
+
+
+def test_golden_dated_from_the_first_combed_look_to_the_last() -> None:
+    stream = broken(_woven, panning(12), 100, 200, Level.PLAIN)
+    found = [
+        f for f in findings(combing(), stream) if isinstance(f, DefectEdge) and f.edge is not Edge.UPDATED
+    ]
+    assert [f.edge for f in found] == [Edge.OPENED, Edge.CLOSED]
+    # Every picture is looked at here; the first of the fault has no field before it.
+    assert [f.at_ns / SECOND for f in found] == [pytest.approx(4.12, abs=0.09), 8.0]
+    assert {f.severity for f in found} == {Severity.WARNING}
+
+
+@pytest.mark.parametrize("level", [Level.PLAIN, Level.GROSS])
+@pytest.mark.parametrize("seed", [5, 9])
+def test_its_fault_is_found_where_it_is(level: Level, seed: int) -> None:
+    said = spans(broken(_woven, panning(12, seed=seed), 100, 200, level))
+    assert [e for e, _ in said] == ["opened", "closed"]
+    assert [at for _, at in said] == pytest.approx([4.0, 8.0], abs=0.3)
+
+
+def test_ten_bits_comb_as_eight() -> None:
+    stream = broken(_woven, panning(8), 75, 150)
+    for frame in stream:
+        frame.luma, frame.depth = np.left_shift(frame.luma, 2, dtype=np.uint16), 10
+    assert [e for e, _ in spans(stream)] == ["opened", "closed"]
+
+
+def striped(picture: Picture, bright: int = 60) -> Picture:
+    """A venetian blind over the left half."""
+    picture[0][::2, :240] = bright
+    picture[0][1::2, :240] = 170
+    return picture
+
+
+def test_stripes_that_stand_still_are_programme() -> None:
+    assert spans(frames(striped(pan(i)) for i in range(150))) == []
+    rng = np.random.default_rng(3)
+    assert spans(frames(grain(striped(pan(0)), rng, 2.0) for _ in range(150))) == []
+
+
+def test_stripes_that_move_on_somebody_who_walks_are_programme() -> None:
+    shown = []
+    for index in range(150):
+        picture = pan(index)
+        stripes = (np.arange(HEIGHT)[80:140] + index) % 2
+        picture[0][80:140, 200:260] = np.where(stripes, 60, 170)[:, None]
+        shown.append(picture)
+    assert spans(frames(shown)) == []
+
+
+@pytest.mark.parametrize("step", [2, 6, 30])
+def test_clean_movement_is_programme(step: int) -> None:
+    assert spans(frames(ticker(pan(i, step=step), i) for i in range(200))) == []
+
+
+def test_titles_and_cuts_are_programme() -> None:
+    assert spans(frames(titled(f"NUMBER {i // 4}") for i in range(150))) == []
+    assert spans(frames(pan(i, seed=i // 9) for i in range(150))) == []
+
+
+def test_what_is_woven_and_stands_still_shows_nothing() -> None:
+    assert spans(broken(_woven, [pan(0)] * 200, 50, 150)) == []
+
+
+def test_a_picture_too_small_for_bands_is_let_be() -> None:
+    tiny = [(p[0][:64], p[1][:32], p[2][:32]) for p in panning(3)]
+    assert spans(frames(tiny)) == []
+
+
+def test_it_says_how_much() -> None:
+    assert max(measured(combing(), broken(_woven, panning(6), 50, 100), "combed_share")) > 0.2
+    assert max(measured(combing(), frames(panning(4)), "combed_share")) < 0.05
