@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +48,8 @@ JUDGED_NS = 500_000_000  # a coder refines a frozen picture for a while; then we
 PAST_STEP_NS = 30_000_000  # of pictures that come faster, some are remembered
 RIPPLE_NS = 250_000_000  # a coder's refresh may ripple a frozen picture for so long
 RIPPLE_MEAN, RIPPLE_TILE = 5.0, 24.0  # and by so much, 8-bit code values
+RIPPLES = 3  # so many one after another,
+RIPPLES_WITHIN_NS = 1_000_000_000  # within so long, are somebody who keeps still, not a coder
 PAUSE_NS = 300_000_000  # movement that paused for so long,
 PAUSES = 3  # so often,
 PAUSES_WITHIN_NS = 3_000_000_000  # within so long, goes by fits and starts: a page being scrolled
@@ -88,6 +90,7 @@ class _Rest:
     hold: Hold | None = None  # of a freeze or of a still; None until that is known
     since_ns: int = 0  # the first picture that shows it, once that is known
     rippled_ns: int = -1  # since when it has not been quite the same, or -1
+    ripples: deque[int] = field(default_factory=lambda: deque(maxlen=RIPPLES))  # when it began to be so
 
 
 class Freeze(Detector[FreezeParams]):
@@ -195,11 +198,20 @@ class Freeze(Detector[FreezeParams]):
         drift = difference(small, rest.picture)
         if rest.rippled_ns < 0:
             rest.rippled_ns = at_ns
+            rest.ripples.append(at_ns)
+        if rest.hold is self._hold and self._wavers(rest):
+            rest.hold = self._still_hold
+            return False
         if drift is None or drift.tiles[rest.watched].max() > RIPPLE_TILE:
             return False
         if float(drift.tiles[rest.watched].mean()) > RIPPLE_MEAN:
             return False
         return at_ns - rest.rippled_ns < RIPPLE_NS
+
+    def _wavers(self, rest: _Rest) -> bool:
+        """Whether this is somebody who keeps still before something that cannot move."""
+        ripples = rest.ripples
+        return len(ripples) == RIPPLES and ripples[-1] - ripples[0] <= RIPPLES_WITHIN_NS
 
     def _move(self, at_ns: int) -> Iterator[DefectEdge]:
         if self._rest is not None and at_ns - self._rest.stood_ns >= PAUSE_NS:

@@ -171,6 +171,17 @@ def test_somebody_who_stops_to_think_before_a_still_background() -> None:
     assert [f for f in said if f.severity.rank >= Severity.ERROR.rank] == []
 
 
+def test_somebody_who_keeps_still_is_no_freeze() -> None:
+    """Movement that stops, and then wavers by little every other moment before a background that cannot move."""
+
+    def shown(index: int) -> Picture:
+        sways = 4 * (index // 5 % 2) if index % 5 < 2 else 0
+        return written(pan(100), "O", (230, 130 + sways), luma=150)
+
+    said = judged(frames([*panning(4), *(shown(i) for i in range(150)), *panning(2, first=101)]))
+    assert [f for f in said if f.severity.rank >= Severity.ERROR.rank] == []
+
+
 def test_only_a_logo_stands_still() -> None:
     assert spans(frames(logo(p) for p in panning(8))) == []
 
