@@ -13,7 +13,7 @@ from detectors.picture_features import LUMA_HALF, TILE_COLUMNS, TILE_ROWS
 
 Parts = npt.NDArray[np.float32]  # (TILE_ROWS * TILE_COLUMNS,) mean absolute detail, 8-bit code values
 
-LEAST_SIDE = 64  # samples of the halved raster; smaller ones have no parts to speak of
+LEAST_SIDE = 100  # samples of the halved raster; smaller ones have no parts to speak of
 
 
 class Detail(NamedTuple):

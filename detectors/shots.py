@@ -85,8 +85,11 @@ class Scene:
     def _movement(self) -> list[float]:
         return [p.moved for p in self._past if p.moved is not None]
 
-    def pairs(self) -> Iterator[tuple[Past, Past]]:
-        """(a moment before, the latest sample), nearest first: the pairs that may be compared."""
+    def pairs(self, *, moving: bool = True) -> Iterator[tuple[Past, Past]]:
+        """(a moment before, the latest sample), nearest first: the pairs that may be compared.
+
+        Without `moving`, not across movement so fast that another part of the scene is seen.
+        """
         if not self.known:
             return
         latest = self._past[-1]
@@ -94,7 +97,7 @@ class Scene:
         for past in list(self._past)[-2::-1]:
             if latest.at_ns - past.at_ns > LOOK_BACK_NS:
                 return
-            if not calm or alike(past.patches, latest.patches):
+            if (moving and not calm) or alike(past.patches, latest.patches):
                 yield past, latest
 
     def fell(self) -> int | None:
@@ -130,14 +133,21 @@ class Rise:
 
     It has risen when it is at least `floor` and `factor` times what it was in this scene, plus `plus`; it is down
     again below `back` of what it has been meanwhile, or well below `floor`. At `certain` it is up even after a cut,
-    in a stream that has been far from it.
+    in a stream that has been far from it. Without `moving`, fast movement is no moment to compare.
     """
 
     def __init__(
-        self, *, floor: float, factor: float, plus: float, back: float, certain: float = math.inf
+        self,
+        *,
+        floor: float,
+        factor: float,
+        plus: float,
+        back: float,
+        certain: float = math.inf,
+        moving: bool = True,
     ) -> None:
         self._floor, self._factor, self._plus, self._back = floor, factor, plus, back
-        self._certain = certain
+        self._certain, self._moving = certain, moving
         self._usual: deque[float] = deque(maxlen=USUAL)
         self._scene = Scene()
         self._level: float | None = None  # while it is up
@@ -176,7 +186,7 @@ class Rise:
         return len(self._usual) == USUAL and max(self._usual) <= FAR * self._certain
 
     def _risen(self, value: float) -> int | None:
-        before = sorted(past.value for past, _ in self._scene.pairs())
+        before = sorted(past.value for past, _ in self._scene.pairs(moving=self._moving))
         if not before or value < self._factor * before[(len(before) - 1) // 2] + self._plus:
             return None
         return self._scene.leapt(before[(len(before) - 1) // 2], value)

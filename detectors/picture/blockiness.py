@@ -30,7 +30,7 @@ GRID = 8  # samples; blocks of 16 have it too
 BANDS, GROUPS = 6, 8  # parts of the picture, down and across
 EVERY = 4  # of so many lines one is looked at
 STRONG = 40  # a step larger than this is the picture's own: 8-bit code values
-FLAT = 0.12  # mean step of a part in which nothing can be told, 8-bit code values
+FLAT = 0.4  # mean step of a part in which nothing can be told, 8-bit code values
 LEAST_PARTS = 12  # of the 48 must be told
 
 
@@ -63,8 +63,8 @@ GRID_RATIO: Feature[Frame, float | None] = Feature("grid_ratio", _grid_ratio, ra
 class BlockinessParams(Params):
     """What counts as blocks."""
 
-    min_ratio: float = Field(default=1.35, ge=1, le=8, description="ratio of steps on the grid to all steps")
-    min_rise: float = Field(default=1.25, ge=1, le=8, description="times the ratio before")
+    min_ratio: float = Field(default=1.45, ge=1, le=8, description="ratio of steps on the grid to all steps")
+    min_rise: float = Field(default=1.35, ge=1, le=8, description="times the ratio before")
     certain_ratio: float = Field(default=2.4, ge=1, le=8, description="ratio that no shot brings with it")
     min_seconds: float = Field(default=2.0, ge=0, le=3600, description="seconds of media time")
 

@@ -7,7 +7,8 @@ Defect    `picture_noise`, warning: within a shot, the floor rises at once to `m
           Dated at the first such picture, closed when the floor is down again. What has texture only here and
           there (rain, confetti, water) leaves quiet parts.
 Blind to  Noise of a whole programme or shot (film grain, high gain), noise that grows slowly, noise that a coder at low
-          bit rate takes away, weak noise that begins within a second of a cut.
+          bit rate takes away, weak noise that begins within a second of a cut or in fast movement, rasters of
+          less than 200 lines.
 Source    Noise estimation in the most homogeneous blocks, as in Amer and Dubois 2005; comparison within the shot is
           our own.
 """
@@ -70,7 +71,12 @@ class PictureNoise(Detector[PictureNoiseParams]):
             severity=Severity.WARNING,
         )
         self._rise = Rise(
-            floor=params.min_floor, factor=params.min_rise, plus=0.5, back=0.5, certain=params.certain_floor
+            floor=params.min_floor,
+            factor=params.min_rise,
+            plus=0.5,
+            back=0.5,
+            certain=params.certain_floor,
+            moving=False,
         )
         self._second = -1
 

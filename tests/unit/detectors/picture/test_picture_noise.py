@@ -8,7 +8,7 @@ from contracts.findings import DefectEdge, Severity
 from detectors.events import Break
 from detectors.picture.picture_noise import DETECTOR, PictureNoise, PictureNoiseParams
 from tests.injection import Fault, Level, Moment, Picture
-from tests.patterns import FPS, HEIGHT, SECOND, TRACK, WIDTH, flat, frames, grain, mixed, panning
+from tests.patterns import FPS, HEIGHT, SECOND, TRACK, WIDTH, flat, frames, grain, mixed, pan, panning
 from tests.run import edges, findings
 
 DEVIATION = {Level.JUST: 6.0, Level.PLAIN: 13.0, Level.GROSS: 26.0}  # 8-bit code values
@@ -37,6 +37,11 @@ def _noisy(picture: Picture, moment: Moment) -> Picture:
 FAULT = Fault("picture_noise", (4.0, 10.0), picture=_noisy, after_cut_s=1.0)
 
 
+def slowly(seconds: float, seed: int = 7) -> list[Picture]:
+    """A camera that pans slowly: fast movement is not judged."""
+    return [pan(i, seed=seed, step=1) for i in range(round(seconds * FPS))]
+
+
 def picture_noise(**params: float) -> PictureNoise:
     return DETECTOR(PictureNoiseParams(**params), TRACK)
 
@@ -46,7 +51,7 @@ def picture_noise(**params: float) -> PictureNoise:
 )
 def test_golden_dated_to_the_picture(level: Level, seed: int) -> None:
     moment = Moment(level, np.random.default_rng(seed), float(FPS), 48_000)
-    shown = [_noisy(p, moment) if 75 <= i < 150 else p for i, p in enumerate(panning(9))]
+    shown = [_noisy(p, moment) if 75 <= i < 150 else p for i, p in enumerate(slowly(9))]
     found = [f for f in findings(picture_noise(), frames(shown)) if isinstance(f, DefectEdge)]
     assert [(f.edge.value, f.at_ns) for f in found] == [
         ("opened", 75 * SECOND // FPS),
@@ -58,13 +63,13 @@ def test_golden_dated_to_the_picture(level: Level, seed: int) -> None:
 
 def test_shorter_than_two_seconds_is_silent() -> None:
     moment = Moment(Level.GROSS, np.random.default_rng(1), float(FPS), 48_000)
-    shown = [_noisy(p, moment) if 75 <= i < 120 else p for i, p in enumerate(panning(7))]
+    shown = [_noisy(p, moment) if 75 <= i < 120 else p for i, p in enumerate(slowly(7))]
     assert edges(picture_noise(), frames(shown)) == []
 
 
 def test_it_goes_on_over_a_cut() -> None:
     moment = Moment(Level.PLAIN, np.random.default_rng(1), float(FPS), 48_000)
-    programme = [*panning(5), *panning(6, seed=8)]
+    programme = [*slowly(5), *slowly(6, seed=8)]
     shown = [_noisy(p, moment) if 75 <= i < 200 else p for i, p in enumerate(programme)]
     assert edges(picture_noise(), frames(shown)) == [("opened", 3.0), ("closed", 8.0)]
 
