@@ -18,6 +18,7 @@ from benchmarks.sources import Source, corpus
 from benchmarks.sources import pictures as picture_sources
 from benchmarks.sources import sounds as sound_sources
 from contracts.clock import SystemClock
+from contracts.profile import DetectorChoice, Profile
 from contracts.report import Defect, Report
 from detectors.catalogue import Seat
 from glitchwatch import __version__, profiles
@@ -66,6 +67,7 @@ class Work:
     masters: Path
     out: Path
     ffmpeg: str | None = None  # the binary, where one is at hand
+    named: tuple[str, ...] = ()  # detectors that clean programme is shown to even though they are on trial
 
 
 def run_case(case: Case, work: Work) -> Watched:
@@ -73,7 +75,7 @@ def run_case(case: Case, work: Work) -> Watched:
     fault = fault_of(case.detector, case.family)
     assert fault is not None
     path, truth, detail, length_s = make_clip(case, fault, work.scratch, work.masters)
-    report = watch(path)[1]
+    report = watch(path, seats((case.detector,)))[1]
     matched = match([truth], report.defects)
     theirs = None
     if truth.defect in beside.FILTERS and work.ffmpeg is not None:
@@ -87,11 +89,14 @@ def run_case(case: Case, work: Work) -> Watched:
     return Watched(case, truth, matched, detail, length_s, clip, theirs)
 
 
-def watch(path: Path, seats: Sequence[Seat] | None = None) -> tuple[Watch, Report]:
+def seats(named: Sequence[str] = ()) -> list[Seat]:
+    """All detectors of the default profile, and those `named`."""
+    return profiles.seats(Profile(detectors={name: DetectorChoice() for name in named}), ())
+
+
+def watch(path: Path, which: Sequence[Seat] | None = None) -> tuple[Watch, Report]:
     """Watch a file to its end as `glitchwatch check` does, in this process."""
-    if seats is None:
-        seats = profiles.seats(profiles.read(None), ())
-    run = Watch(str(path), seats, version=__version__, clock=SystemClock())
+    run = Watch(str(path), seats() if which is None else which, version=__version__, clock=SystemClock())
     return run, run.run()
 
 
@@ -107,7 +112,7 @@ def run_clean(number: int, seed: int, length_s: float, work: Work) -> Clean:
     track = programme.sound(rng, sound_sources(corpus()), round(length_s * RATE_HZ), log)
     path = work.scratch / f"clean-{number}{coding.suffix}"
     write(path, pictures, track, fps, coding)
-    run, report = watch(path)
+    run, report = watch(path, seats(work.named))
     if report.defects:
         report = run.evidence.save(evidence / f"clean-{number}", report)
     alarms = [_alarm(defect, log, number) for defect in report.defects if defect.suppressed_by is None]

@@ -103,7 +103,9 @@ def main(
         for old in (out / "missed", out / "alarms"):
             shutil.rmtree(old, ignore_errors=True)
     with _scratch() as scratch:
-        work = Work(scratch, out / "masters", out, theirs.path if theirs else None)
+        work = Work(
+            scratch, out / "masters", out, theirs.path if theirs else None, tuple(names) if only else ()
+        )
         work.masters.mkdir(parents=True, exist_ok=True)
         run_all(tasks(cases, seed, minutes, work, found=found), run, jobs, console)
     if merge:

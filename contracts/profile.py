@@ -30,7 +30,7 @@ class DetectorChoice(BaseModel):
 
 
 class Profile(BaseModel):
-    """Which detectors run and how; a detector that is not named runs with its defaults."""
+    """Which detectors run and how; one that is not named runs with its defaults, unless it is on trial."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -62,7 +62,10 @@ def causes_first(found: dict[str, AnyDetector]) -> dict[str, AnyDetector]:
 
 
 def bind(catalogue: dict[str, AnyDetector], profile: Profile, only: Iterable[str] = ()) -> list[Seat]:
-    """The seats that `profile` asks for, or those named in `only`; unknown names and wrong values are told apart."""
+    """The seats that `profile` asks for, or those named in `only`; unknown names and wrong values are told apart.
+
+    A detector on trial is asked for by its name alone.
+    """
     only = list(only)
     for name in [*profile.detectors, *only]:
         if name not in catalogue:
@@ -71,7 +74,7 @@ def bind(catalogue: dict[str, AnyDetector], profile: Profile, only: Iterable[str
     seats = []
     for name, detector in catalogue.items():
         choice = profile.detectors.get(name)
-        mode = choice.mode if choice else Mode.CHECK
+        mode = choice.mode if choice else Mode.OFF if detector.trial else Mode.CHECK
         if only and name not in only:
             continue
         if mode is Mode.OFF and name not in only:

@@ -51,6 +51,7 @@ class Detector(Generic[P]):
     needs: ClassVar[tuple[Feature[Any, Any], ...]] = ()
     rate_hz: ClassVar[float | None] = None  # pictures a second it wants at most; None is every one
     suppressed_by: ClassVar[tuple[str, ...]] = ()
+    trial: ClassVar[bool] = False  # not yet shown to be accurate enough: runs only where a profile names it
     Params: ClassVar[type[Params]]
     kinds: ClassVar[frozenset[str]] = frozenset()
 

@@ -37,6 +37,8 @@ def list_detectors(console: Console, json_path: str | None) -> None:
         params = ", ".join(
             f"{key}={value}" for key, value in detector.Params().model_dump(mode="json").items()
         )
+        if detector.trial:
+            summary += " (on trial: runs only where a profile or --only names it)"
         table.add_row(name, detector.family(), summary, params or "-")
     console.print(table)
 

@@ -120,6 +120,7 @@ class BlackBars(Detector[BlackBarsParams]):
     """See the module's docstring."""
 
     id = "black_bars"
+    trial = True
     scope = Scope.VIDEO
     rate_hz = SAMPLED_HZ
     needs = (SHAPE,)

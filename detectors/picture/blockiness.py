@@ -73,6 +73,7 @@ class Blockiness(Detector[BlockinessParams]):
     """See the module's docstring."""
 
     id = "blockiness"
+    trial = True
     scope = Scope.VIDEO
     rate_hz = SAMPLED_HZ
     needs = (GRID_RATIO, PATCHES)

@@ -100,6 +100,7 @@ class Combing(Detector[CombingParams]):
     """See the module's docstring."""
 
     id = "combing"
+    trial = True
     scope = Scope.VIDEO
     rate_hz = 5.0
     needs = (COMBED,)

@@ -78,6 +78,7 @@ class Flicker(Detector[FlickerParams]):
     """See the module's docstring."""
 
     id = "flicker"
+    trial = True
     scope = Scope.VIDEO
     needs = (TILE_LEVELS, LUMA_SMALL)
     suppressed_by = ("flash", "picture_missing", "black")

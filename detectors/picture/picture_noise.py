@@ -53,6 +53,7 @@ class PictureNoise(Detector[PictureNoiseParams]):
     """See the module's docstring."""
 
     id = "picture_noise"
+    trial = True
     scope = Scope.VIDEO
     rate_hz = SAMPLED_HZ
     needs = (NOISE_FLOOR, PATCHES)

@@ -68,6 +68,7 @@ class AudioDropout(Detector[AudioDropoutParams]):
     """Each channel of one track by itself; what happens to several at once is one hole."""
 
     id = "audio_dropout"
+    trial = True
     scope = Scope.AUDIO
     needs = (FINE_POWER, SAMPLES)
     suppressed_by = ("sound_missing", "silence")

@@ -17,6 +17,7 @@ from contracts.profile import DetectorChoice, Mode, Profile
 from detectors.catalogue import AnyDetector, bind, causes_first, load
 from detectors.detector import Detector, Scope
 from detectors.frame import Frame
+from detectors.picture.black import Black
 from glitchwatch.catalogue_docs import FAMILIES, HEADINGS, catalogue_json, generated, manual_page, page
 from tests.injection import Fault
 from tests.run import edges
@@ -144,7 +145,23 @@ def test_the_page_says_what_explains_what() -> None:
 
 
 def test_the_host_can_seat_all_of_them() -> None:
-    assert {seat.detector.id for seat in bind(ALL, Profile())} == set(ALL)
+    assert {seat.detector.id for seat in bind(ALL, Profile(), ALL)} == set(ALL)
+
+
+def test_a_detector_on_trial_runs_only_where_it_is_named() -> None:
+    class OnTrial(Black):
+        id = "on_trial"
+        trial = True
+
+    known: dict[str, AnyDetector] = {"on_trial": OnTrial, "black": Black}
+    by_name = Profile(detectors={"on_trial": DetectorChoice()})
+
+    def seated(profile: Profile, *only: str) -> dict[str, Mode]:
+        return {seat.detector.id: seat.mode for seat in bind(known, profile, only)}
+
+    assert seated(Profile()) == {"black": Mode.CHECK}
+    assert seated(by_name) == {"black": Mode.CHECK, "on_trial": Mode.CHECK}
+    assert seated(Profile(), "on_trial") == {"on_trial": Mode.CHECK}
 
 
 @pytest.mark.parametrize("path", ["detectors/catalogue.json", "docs/detectors.md"])

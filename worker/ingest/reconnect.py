@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from worker.ingest.reach import Reach
 
 IDLE_S = 0.25
+HANG_UPS = (
+    "closed",
+    "ended",
+)  # a connection that was closed, or one that brought nothing: the next try tells why
 
 
 class PersistentReading:
@@ -85,8 +89,8 @@ class PersistentReading:
             if not error.retryable:
                 yield self._blind(lost_s, _code(error), error)
                 raise error
-            if code is None and (failures or error.cause != "closed"):
-                code = _code(error)  # why a connection was closed, the next try will tell
+            if code is None and (error.cause not in HANG_UPS or failures >= len(HANG_UPS)):
+                code = _code(error)
             yield from self._wait(lost_s, code, error, failures)
             failures += 1
             self._timeline.rejoin()

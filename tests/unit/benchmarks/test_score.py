@@ -77,9 +77,7 @@ def test_only_a_detector_that_works_scores(
 
 def test_clean_programme_convicts_an_alarmist(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GLITCHWATCH_CORPUS", "nowhere")
-    monkeypatch.setattr(
-        "benchmarks.cases.profiles.seats", lambda *_: [Seat(Alarmist, SilenceParams(), Mode.CHECK)]
-    )
+    monkeypatch.setattr("benchmarks.cases.seats", lambda *_: [Seat(Alarmist, SilenceParams(), Mode.CHECK)])
     clean = run_clean(0, 1, 4.0, Work(tmp_path, tmp_path, tmp_path))
     assert len(false_alarms([clean])) == 4
     assert tally.by_detector([clean], "silence").per_hour == pytest.approx(3600, rel=0.05)
