@@ -198,7 +198,8 @@ class Freeze(Detector[FreezeParams]):
         drift = difference(small, rest.picture)
         if rest.rippled_ns < 0:
             rest.rippled_ns = at_ns
-            rest.ripples.append(at_ns)
+            if at_ns - rest.stood_ns > REMEMBERED_NS:  # before that, a coder may still refine it
+                rest.ripples.append(at_ns)
         if rest.hold is self._hold and self._wavers(rest):
             rest.hold = self._still_hold
             return False
