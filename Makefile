@@ -16,7 +16,7 @@ ARGS ?=
 unexport PYTHONPATH
 unexport PYTHONHOME
 
-.PHONY: help setup demo test test-all test-faults check format bench bench-fleet bench-memory score soak bench-delay rolling chaos docs pins clean
+.PHONY: help setup demo test test-all test-faults check format bench bench-limit bench-fleet bench-memory score soak bench-delay rolling chaos docs pins clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12

@@ -79,9 +79,9 @@ def test_the_filter_does_not_notice_how_its_input_is_cut(seed: int, cuts: list[i
     for first, last in pairwise(bounds):
         y, state = k_weight(x[:, first:last], rate, state)
         parts.append(y)
-    # Single precision: its error lies below -110 dBFS.
-    np.testing.assert_allclose(np.concatenate(parts, axis=1), whole, atol=3e-6)
-    np.testing.assert_allclose(state, end, atol=3e-6)
+    # Single precision: its error lies below -100 dBFS.
+    np.testing.assert_allclose(np.concatenate(parts, axis=1), whole, atol=1e-5)
+    np.testing.assert_allclose(state, end, atol=1e-5)
 
 
 @FEW

@@ -108,17 +108,17 @@ def color_bars(**params: float) -> ColorBars:
 
 
 @pytest.mark.parametrize("level", list(Level))
-def test_golden_dated_to_the_picture(level: Level) -> None:
+def test_golden_dated_to_the_first_picture_looked_at(level: Level) -> None:
     found = [
         f
         for f in findings(color_bars(), broken(_barred, panning(7), 77, 122, level))
         if isinstance(f, DefectEdge)
     ]
     assert [(f.edge.value, f.at_ns) for f in found] == [
-        ("opened", 77 * SECOND // FPS),
-        ("closed", 122 * SECOND // FPS),
+        ("opened", 80 * SECOND // FPS),  # of five a second
+        ("closed", 125 * SECOND // FPS),
     ]
-    assert found[0].certain_at_ns - found[0].at_ns == SECOND
+    assert SECOND <= found[0].certain_at_ns - found[0].at_ns <= SECOND + SECOND // 5
     assert found[0].severity is Severity.ERROR
 
 

@@ -79,8 +79,8 @@ def test_golden_one_hole(length_s: float) -> None:
 
 
 def test_holes_close_together_are_one_defect() -> None:
-    sound = holed(holed(music(14), 4.0, 0.1), 6.0, 0.064)
-    assert [at for _, at in edges(dropout(), blocks(sound))] == pytest.approx([4.0, 6.064], abs=0.003)
+    sound = holed(holed(music(14), 4.2, 0.1), 6.0, 0.064)
+    assert [at for _, at in edges(dropout(), blocks(sound))] == pytest.approx([4.2, 6.064], abs=0.003)
     assert measured(dropout(), blocks(sound), "dropout_ms") == pytest.approx([100, 64], abs=2)
 
 
