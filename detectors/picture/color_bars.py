@@ -3,8 +3,8 @@
 Measures  `bars_share`, ratio: share of the raster's rows across which the bars run, once a second (the defect's peak).
 Defect    `color_bars`, error: the six saturated colours of the primaries, each a column of one width, in any order,
           side by side over at least `min_width` of the width and `min_rows` of the rows (fewer, `CARD_ROWS`, where
-          nothing moves: a test card), for `min_seconds`; dated at the first such of five pictures a second. Ident text, logos,
-          counters and a window of their own do not hide them.
+          nothing moves: a test card), for `min_seconds`; dated at the first such of five pictures a second. Ident
+          text, logos, counters and a window of their own do not hide them.
 Blind to  Test cards without colour bars (grey scales, grids, ramps), bars shorter than `min_seconds`, bars in an
           inset or on a monitor within a shot.
 Source    SMPTE RP 219-1 (HD bars) and ECR 1 (SD bars), EBU Tech 3325 and ITU-R BT.471 (100/0/75/0 and 100/0/100/0).
