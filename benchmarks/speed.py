@@ -132,9 +132,9 @@ def main(pairs: int, quick: bool, limit: float | None, media_s: float, short: bo
 
 
 def over(results: Sequence[dict[str, Any]], limit: float) -> bool:
-    """Whether the check at 1080p is dearer than allowed in three pairs of four: noise alone makes a median cross a limit.
+    """Whether the check at 1080p is dearer than allowed in three pairs of four.
 
-    Raises ValueError when it was not measured.
+    Noise alone makes a median cross a limit. Raises ValueError when it was not measured.
     """
     for result in results:
         if result["raster"] == RASTERS[0].name:
