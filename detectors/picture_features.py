@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from detectors.frame import SAMPLED_HZ, Feature, Frame, Plane
+from detectors.frame import SAMPLED_HZ, Feature, Frame, Matrix, Plane
 
 Small = npt.NDArray[np.uint8]  # (about 135 lines, about 400 samples of a 16:9 picture), 8-bit code values
 Tiles = npt.NDArray[np.float32]  # (TILE_ROWS, TILE_COLUMNS)
@@ -101,6 +101,14 @@ def _chroma_spread(frame: Frame) -> tuple[Spread, Spread] | None:
 
 CHROMA_SPREAD: Feature[Frame, tuple[Spread, Spread] | None] = Feature("chroma_spread", _chroma_spread)
 """Mean and standard deviation of thinned Cb and Cr."""
+
+
+KR_KB: dict[Matrix, tuple[float, float]] = {
+    "bt601": (0.299, 0.114),
+    "bt709": (0.2126, 0.0722),
+    "bt2020": (0.2627, 0.0593),
+}
+"""The weights of red and blue in luma: ITU-R BT.601, BT.709 and BT.2020."""
 
 
 def black_code(full_range: bool) -> int:

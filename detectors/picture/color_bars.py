@@ -20,9 +20,17 @@ from pydantic import Field
 
 from contracts.findings import Finding, Measurement, Severity
 from detectors.detector import Detector, Params, Scope
-from detectors.frame import Feature, Frame, Matrix, PictureView
+from detectors.frame import Feature, Frame, PictureView
 from detectors.hold import Hold
-from detectors.picture_features import CHROMA_SMALL, CHROMA_SPREAD, LUMA_SMALL, Small, black_code, white_code
+from detectors.picture_features import (
+    CHROMA_SMALL,
+    CHROMA_SPREAD,
+    KR_KB,
+    LUMA_SMALL,
+    Small,
+    black_code,
+    white_code,
+)
 
 ROWS, COLUMNS = 24, 160
 TOLERANCE = 0.18  # of the range; tells also bars in the other matrix, and after coding
@@ -36,12 +44,6 @@ EVEN = 0.3  # widths differ by so much at most
 AGREE = 0.03  # rows agree to so much of the width
 STILL_CODES = 0.6
 CARD_ROWS = 0.06
-
-KR_KB: dict[Matrix, tuple[float, float]] = {
-    "bt601": (0.299, 0.114),
-    "bt709": (0.2126, 0.0722),
-    "bt2020": (0.2627, 0.0593),
-}
 
 Classes = npt.NDArray[
     np.int8

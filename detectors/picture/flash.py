@@ -32,7 +32,15 @@ from detectors.detector import Detector, Params, Scope
 from detectors.events import Break
 from detectors.frame import Feature, Frame, PictureView, Transfer
 from detectors.hold import Hold
-from detectors.picture_features import CHROMA_SMALL, LUMA_CHANGE, LUMA_SMALL, Small, black_code, white_code
+from detectors.picture_features import (
+    CHROMA_SMALL,
+    KR_KB,
+    LUMA_CHANGE,
+    LUMA_SMALL,
+    Small,
+    black_code,
+    white_code,
+)
 
 Blocks = npt.NDArray[np.float32]  # (BLOCK_ROWS, BLOCK_COLUMNS)
 
@@ -132,7 +140,7 @@ def _red(frame: Frame) -> Small | None:
     reach, swing = (255.0, 255.0) if frame.full_range else (219.0, 224.0)
     y = (small[rows][:, columns].astype(np.float32) - black) / reach
     cb, cr = ((plane.astype(np.float32) - 128) / swing for plane in chroma)
-    kr, kb = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0.2627, 0.0593)}[frame.matrix]
+    kr, kb = KR_KB[frame.matrix]
     red, blue = y + 2 * (1 - kr) * cr, y + 2 * (1 - kb) * cb
     green = (y - kr * red - kb * blue) / (1 - kr - kb)
     r, g, b = (np.clip(p, 0, 1) ** np.float32(2.4) for p in (red, green, blue))
