@@ -8,7 +8,8 @@ import pytest
 
 from contracts.findings import DefectEdge, Severity
 from detectors.frame import Frame
-from detectors.picture.color_bars import DETECTOR, KR_KB, ColorBars, ColorBarsParams
+from detectors.picture.color_bars import DETECTOR, ColorBars, ColorBarsParams
+from detectors.picture_features import KR_KB
 from tests.injection import Fault, Level, Moment, Picture
 from tests.patterns import FPS, HEIGHT, SECOND, TRACK, WIDTH, broken, flat, frames, grain, panning, written
 from tests.run import edges, findings
