@@ -42,6 +42,7 @@ class Audio:
     layout: str = "stereo"
     format: str | None = None  # what the coder is given; None is its own first choice
     rate_hz: int = RATE_HZ
+    options: tuple[tuple[str, str], ...] = ()
 
 
 def sound(seconds: float, channels: int = 2, rate_hz: int = RATE_HZ) -> Sound:
@@ -152,6 +153,7 @@ def _audio_stream(out: av.container.OutputContainer, audio: Audio) -> av.AudioSt
     assert isinstance(stream, av.AudioStream)
     if audio.format is not None:
         stream.format = audio.format
+    stream.options = dict(audio.options)
     return stream
 
 

@@ -63,6 +63,7 @@ class TrackDecoder:
         self._fps = 0.0
         self._cadence = Cadence()
         self._blocks: _Blocks | None = None
+        self._counts = False  # its place in time is told by samples alone
 
     @property
     def end_ns(self) -> int:
@@ -102,6 +103,14 @@ class TrackDecoder:
         """Whether pictures that no other picture needs are left out; what remains is decoded bit by bit the same."""
         if self.kind == "video" and self._context is not None:
             self._context.skip_frame = "NONREF" if skip else "DEFAULT"
+
+    def distrust_times(self) -> None:
+        """Place sound by the number of its samples from now on.
+
+        An Ogg page says how many samples have ended with it; libav's packets count back from there, and give a
+        packet without data the length of the one before although no sound comes of it. A clock made so runs to and fro.
+        """
+        self._counts = self.kind == "audio"
 
     def decode(self, packet: Any) -> Decoded:
         """What libav makes of one packet; to be given to `hand_out`, in the same order."""
@@ -222,7 +231,7 @@ class TrackDecoder:
             yield self._describe_sound(frame, rate, names)
             self._blocks = _Blocks(self.track, rate, names)
         assert self._blocks is not None
-        raw = self._raw_ns(frame)
+        raw = None if self._counts else self._raw_ns(frame)
         if raw is None:
             raw = self._follow()
         placed = self._timeline.place(self._clock, raw, count * NS // rate)

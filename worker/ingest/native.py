@@ -187,6 +187,8 @@ class NativeReading:
                 raise _translate(error, self._named(), network=is_url(self._url), opened=True) from error
             decoder = decoders.get(packet.stream_index)
             if decoder is None or packet.size == 0:
+                if decoder is not None and packet.pts is not None and container.format.name == "ogg":
+                    decoder.distrust_times()
                 continue
             yield from burst.take(decoder, packet)
             if decoder.described is not None and decoder.track not in self.about.tracks:

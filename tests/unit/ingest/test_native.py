@@ -339,3 +339,45 @@ def test_planes_are_views_and_stay_valid(ordinary: Path) -> None:
     assert frames[0].luma.base is not None
     assert frames[0].luma.strides[0] >= WIDTH
     assert np.abs(frames[0].luma.astype(int) - pan(0)[0]).mean() < 6  # after the container was closed
+
+
+def with_empty_packets(ogg: bytes, after_each: int) -> bytes:
+    """Every packet of sound followed by packets without data, which Ogg allows and last no time (RFC 3533)."""
+    out, at = bytearray(), 0
+    while at < len(ogg):
+        header = bytearray(ogg[at : at + 27])
+        lacing = ogg[at + 27 : at + 27 + header[26]]
+        body = ogg[at + 27 + len(lacing) :][: sum(lacing)]
+        at += 27 + len(lacing) + len(body)
+        if struct.unpack_from("<q", header, 6)[0] > 0:  # sound has ended with it: no header
+            lacing = b"".join(bytes([n]) + bytes(after_each if n < 255 else 0) for n in lacing)
+        header[22:26] = bytes(4)
+        header[26] = len(lacing)
+        page = bytes(header) + lacing + body
+        out += page[:22] + struct.pack("<I", ogg_checksum(page)) + page[26:]
+    return bytes(out)
+
+
+def ogg_checksum(page: bytes) -> int:
+    """CRC-32 with the polynomial 0x04C11DB7, not reflected, of a page whose checksum is 0."""
+    value = 0
+    for byte in page:
+        value ^= byte << 24
+        for _ in range(8):
+            value = (value << 1) ^ (0x04C11DB7 if value & 0x80000000 else 0)
+        value &= 0xFFFFFFFF
+    return value
+
+
+def test_empty_packets_of_ogg_last_no_time(folder: Path) -> None:
+    """libav gives each the length of the packet before: its clock would run to and fro by seconds."""
+    plain, padded = folder / "plain.ogg", folder / "padded.ogg"
+    vorbis = Audio(sound(3.0), codec="vorbis", options=(("strict", "experimental"),))
+    write(plain, audio=vorbis, options={"page_duration": "200000"})
+    padded.write_bytes(with_empty_packets(plain.read_bytes(), 8))
+    (was, _), (now, _) = read(plain), read(padded)
+    assert of(Break, now) == of(Damage, now) == []
+    assert all(b.joins for b in of(Block, now)[1:])
+    assert of(Block, now)[-1].end_ns == pytest.approx(3 * NS, abs=0.1 * NS)
+    length = samples(was).shape[1]
+    assert np.array_equal(samples(now)[:, :length], samples(was))
