@@ -38,6 +38,7 @@ class Delay:
     fault: str
     after_certain_s: float  # from the segment in which the detector became sure
     after_onset_s: float  # from the segment in which the fault begins
+    fetched_s: float | None = None  # of `after_certain_s`, until somebody had been given that segment
 
 
 class Book:
@@ -47,7 +48,7 @@ class Book:
         self.channel = channel
         self.faults: list[Fault] = []
         self.published: dict[int, datetime] = {}
-        self.served: set[int] = set()
+        self.served: dict[int, datetime] = {}  # when it was first sent to its end
         self.told: dict[str, Told] = {}
         self.blind: list[tuple[datetime, datetime | None, str]] = []  # by the API's own events
         self.outages: list[Truth] = []  # what we did to the delivery
@@ -61,7 +62,7 @@ class Book:
                 while len(self.published) > REMEMBERED:
                     del self.published[next(iter(self.published))]
             case Served():
-                self.served.add(what.sequence)
+                self.served.setdefault(what.sequence, what.at)
             case Broken():
                 self.faults.append(what.fault)
 
@@ -182,7 +183,8 @@ class Book:
         if told is None or pair.truth in self.outages:
             return None
         onset = self.published.get(self._segment_of(pair.truth.start))
-        certain = self.published.get(self._segment_of(told.certain - timedelta(milliseconds=1)))
+        number = self._segment_of(told.certain - timedelta(milliseconds=1))
+        certain, served = self.published.get(number), self.served.get(number)
         if onset is None or certain is None:
             return None
         return Delay(
@@ -190,6 +192,7 @@ class Book:
             pair.truth.name,
             (told.opened_at - certain).total_seconds(),
             (told.opened_at - onset).total_seconds(),
+            None if served is None else (served - certain).total_seconds(),
         )
 
     def told_of(self, told: Told) -> tuple[Pair | None, Delay | None, bool]:

@@ -120,9 +120,11 @@ class Printer:
             return
         certain = [d.after_certain_s for d in delays]
         onset = [d.after_onset_s for d in delays]
+        fetched = [d.fetched_s for d in delays if d.fetched_s is not None]
         self.say("seconds from publication to the API     p50    p95    p99    worst")
         for words, values in (
             ("the segment that makes it certain", certain),
+            ("  of it until that was fetched", fetched or [0.0]),
             ("the segment it begins in", onset),
         ):
             figures = "  ".join(f"{percentile(values, share):5.2f}" for share in (0.5, 0.95, 0.99, 1.0))

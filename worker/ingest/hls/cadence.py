@@ -18,6 +18,9 @@ WORTH = 0.15  # of the target duration: sooner by less than this is not worth a 
 RARELY = 3  # loads between two that are put off
 OUTLIERS = 20  # one late publication in so many is no rule
 EVEN = 0.1  # of the target duration: segments of other lengths keep no step with loads
+PROBE = 0.25  # of the target duration, between loads until publication is known about as well
+CLOSE = 0.1  # of the target duration, between loads around the moment when a segment is due
+PROBES = 12  # loads that come sooner than the standard asks for, of all
 
 
 @dataclass(slots=True)
@@ -25,13 +28,16 @@ class Cadence:
     """Of one playlist. Source: RFC 8216, 6.3.4: a changed playlist is loaded again after its target duration at the
     earliest, an unchanged one after half of it.
 
-    Loads a target duration apart meet every segment equally late. So where that is worth it, one load is put off
-    until just after the segment after next is expected; from then on, segments are met as they come.
+    A dozen loads, mostly the first, come sooner, so that a watch which has just begun is not a segment late: a quarter
+    of the target duration apart until the first new segment, then around the moment when the next is due. Once these
+    are spent, loads a target duration apart meet every segment equally late. So where that is worth it, one load is
+    put off until just after the segment after next is expected; from then on, segments are met as they come.
     """
 
     _most: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     _least: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     _loads: int = 0
+    _probes: int = 0
     _sequence: int | None = None
     _end_s: float = 0.0  # media time, on a scale of our own, at the end of the newest segment
 
@@ -47,18 +53,32 @@ class Cadence:
         # The newest segment was out, and the one after it was not.
         self._most.append(at_s - self._end_s)
         self._least.append(at_s - self._end_s - length_s)
-        soonest_s = at_s + max(SHORTEST_S, target_s)
-        if not changed:
-            return half_s
+        soonest_s = at_s + max(SHORTEST_S, target_s) if changed else half_s
         if abs(length_s - target_s) > EVEN * target_s:
             return soonest_s
         due_s = self._end_s + length_s + self._takes_s() + MARGIN * target_s
+        width_s = min(self._most) - max(self._least)
+        if self._probes < PROBES and (changed or width_s > 0):  # else it is late, or none comes
+            probe_s = self._probe_s(at_s, due_s, width_s, target_s)
+            if probe_s < soonest_s:
+                self._probes += 1
+                return probe_s
+        if not changed:
+            return half_s
         if soonest_s <= due_s:
             return min(due_s, at_s + 1.5 * target_s)
         if soonest_s - due_s < WORTH * target_s or self._loads < RARELY:
             return soonest_s
         self._loads = 0
         return max(soonest_s, due_s + length_s)
+
+    def _probe_s(self, at_s: float, due_s: float, width_s: float, target_s: float) -> float:
+        """When to load if it may be sooner: in the middle of the moments at which the next may come."""
+        if width_s > PROBE * target_s:
+            return at_s + max(SHORTEST_S, PROBE * target_s)
+        if width_s > CLOSE * target_s:
+            due_s -= MARGIN * target_s
+        return max(due_s, at_s + max(SHORTEST_S, CLOSE * target_s))
 
     def _follow(self, playlist: MediaPlaylist) -> None:
         newest = playlist.entries[-1].sequence
