@@ -12,18 +12,14 @@ Blind to  Blocks of a picture that was scaled or shifted after it was coded (the
 Source    Wu and Yuen, "A generalized block-edge impairment metric", 1997: steps on the grid against steps off it.
 """
 
-from collections.abc import Iterator
-
 import cv2
 import numpy as np
 from pydantic import Field
 
-from contracts.findings import Finding, Measurement, Severity
-from detectors.detector import Detector, Params, Scope
-from detectors.events import Break
-from detectors.frame import SAMPLED_HZ, Feature, Frame, PictureView
-from detectors.hold import Hold
+from detectors.detector import Params
+from detectors.frame import SAMPLED_HZ, Feature, Frame
 from detectors.picture_features import LUMA_FULL8
+from detectors.rising import RisingDetector
 from detectors.shots import PATCHES, Rise
 
 GRID = 8  # samples; blocks of 16 have it too
@@ -69,56 +65,21 @@ class BlockinessParams(Params):
     min_seconds: float = Field(default=2.0, ge=0, le=3600, description="seconds of media time")
 
 
-class Blockiness(Detector[BlockinessParams]):
+class Blockiness(RisingDetector[BlockinessParams]):
     """See the module's docstring."""
 
     id = "blockiness"
     trial = True
-    scope = Scope.VIDEO
-    rate_hz = SAMPLED_HZ
     needs = (GRID_RATIO, PATCHES)
-    suppressed_by = ("black", "solid_color", "color_bars", "picture_missing")
+    measures = GRID_RATIO
+    unit = "ratio"
     Params = BlockinessParams
 
     def __init__(self, params: BlockinessParams, track: str | None) -> None:
-        super().__init__(params, track)
-        self._hold = Hold(
-            self,
-            value="grid_ratio",
-            unit="ratio",
-            threshold=params.min_ratio,
-            open_ns=round(params.min_seconds * 1e9),
-            close_ns=600_000_000,
-            severity=Severity.WARNING,
-        )
-        self._rise = Rise(
+        rise = Rise(
             floor=params.min_ratio, factor=params.min_rise, plus=0.0, back=0.45, certain=params.certain_ratio
         )
-        self._second = -1
-
-    @property
-    def ready(self) -> bool:
-        """Whether there is a past to compare with."""
-        return self._rise.known
-
-    def picture(self, view: PictureView) -> Iterator[Finding]:
-        """Compare with the same scene a moment ago."""
-        value = view[GRID_RATIO]
-        if value is None:
-            return
-        second = view.at_ns // 1_000_000_000
-        if second != self._second:
-            self._second = second
-            yield Measurement("grid_ratio", value, "ratio", view.at_ns, self.track)
-        since = self._rise.update(view.at_ns, view[PATCHES], value)
-        at_ns = view.at_ns if since is None else since
-        yield from self._hold.update(at_ns, since is not None, value, end_ns=view.end_ns)
-
-    def broke(self, event: Break) -> Iterator[Finding]:
-        """Another clock: pictures before and after say nothing about each other."""
-        if event.kind in ("jump", "signalled"):
-            self._rise.forget()
-        yield from ()
+        super().__init__(params, track, rise=rise, threshold=params.min_ratio, min_seconds=params.min_seconds)
 
 
 DETECTOR = Blockiness

@@ -13,17 +13,13 @@ Source    Noise estimation in the most homogeneous blocks, as in Amer and Dubois
           our own.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 from pydantic import Field
 
-from contracts.findings import Finding, Measurement, Severity
 from detectors.detail import DETAIL
-from detectors.detector import Detector, Params, Scope
-from detectors.events import Break
-from detectors.frame import SAMPLED_HZ, Feature, Frame, PictureView
-from detectors.hold import Hold
+from detectors.detector import Params
+from detectors.frame import SAMPLED_HZ, Feature, Frame
+from detectors.rising import RisingDetector
 from detectors.shots import PATCHES, Rise
 
 QUIET_RANK = 15  # percentile of the parts
@@ -49,29 +45,18 @@ class PictureNoiseParams(Params):
     min_seconds: float = Field(default=2.0, ge=0, le=3600, description="seconds of media time")
 
 
-class PictureNoise(Detector[PictureNoiseParams]):
+class PictureNoise(RisingDetector[PictureNoiseParams]):
     """See the module's docstring."""
 
     id = "picture_noise"
     trial = True
-    scope = Scope.VIDEO
-    rate_hz = SAMPLED_HZ
     needs = (NOISE_FLOOR, PATCHES)
-    suppressed_by = ("black", "solid_color", "color_bars", "picture_missing")
+    measures = NOISE_FLOOR
+    unit = "code values"
     Params = PictureNoiseParams
 
     def __init__(self, params: PictureNoiseParams, track: str | None) -> None:
-        super().__init__(params, track)
-        self._hold = Hold(
-            self,
-            value="noise_floor",
-            unit="code values",
-            threshold=params.min_floor,
-            open_ns=round(params.min_seconds * 1e9),
-            close_ns=600_000_000,
-            severity=Severity.WARNING,
-        )
-        self._rise = Rise(
+        rise = Rise(
             floor=params.min_floor,
             factor=params.min_rise,
             plus=0.5,
@@ -79,31 +64,7 @@ class PictureNoise(Detector[PictureNoiseParams]):
             certain=params.certain_floor,
             moving=False,
         )
-        self._second = -1
-
-    @property
-    def ready(self) -> bool:
-        """Whether there is a past to compare with."""
-        return self._rise.known
-
-    def picture(self, view: PictureView) -> Iterator[Finding]:
-        """Compare with the same scene a moment ago."""
-        value = view[NOISE_FLOOR]
-        if value is None:
-            return
-        second = view.at_ns // 1_000_000_000
-        if second != self._second:
-            self._second = second
-            yield Measurement("noise_floor", value, "code values", view.at_ns, self.track)
-        since = self._rise.update(view.at_ns, view[PATCHES], value)
-        at_ns = view.at_ns if since is None else since
-        yield from self._hold.update(at_ns, since is not None, value, end_ns=view.end_ns)
-
-    def broke(self, event: Break) -> Iterator[Finding]:
-        """Another clock: pictures before and after say nothing about each other."""
-        if event.kind in ("jump", "signalled"):
-            self._rise.forget()
-        yield from ()
+        super().__init__(params, track, rise=rise, threshold=params.min_floor, min_seconds=params.min_seconds)
 
 
 DETECTOR = PictureNoise
