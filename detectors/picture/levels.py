@@ -3,10 +3,12 @@
 Measures  `out_of_range`, ratio: share of luma (averaged over 2 x 2 samples) outside 5 to 246, or of Cb or Cr where more
           of those are; highest of each second (the defect's peak).
 Defect    `levels`, warning: the share is above `max_share` for `min_seconds`; dated at the first such picture.
-          Averaging and the margin of R 103 forgive the overshoot of filters and coders at edges.
+          Averaging and the margin of R 103 forgive the overshoot of filters and coders at edges; blanking at the
+          rim of the picture (outside the action-safe area) is not looked at.
 Blind to  Excursions of R'G'B' that neither luma nor chroma shows; sparks and short flashes; what a contribution link
-          clipped on its way. Streams of full range have no such limits and are not judged.
-Source    EBU R 103 v3.0: 8-bit 5 to 246, 1 % of the picture.
+          clipped on its way. Streams of full range have no such limits and are not judged, but one that is full
+          range and does not say so is told, rightly.
+Source    EBU R 103 v3.0: 8-bit 5 to 246, 1 % of the picture; EBU R 95: action-safe area.
 """
 
 from collections.abc import Iterator
@@ -22,11 +24,14 @@ from detectors.hold import Hold
 from detectors.picture_features import CHROMA_SMALL, LUMA_HALF, Small
 
 LOWEST, HIGHEST = 5, 246  # EBU R 103, 8-bit code values
+RIM = 0.035  # of the height and the width at each side: EBU R 95, outside the action-safe area
 
 
 def _outside(plane: Small) -> float:
-    inside = cv2.countNonZero(np.asarray(cv2.inRange(plane, LOWEST, HIGHEST)))
-    return 1.0 - inside / plane.size
+    top, left = round(RIM * plane.shape[0]), round(RIM * plane.shape[1])
+    seen = plane[top : plane.shape[0] - top, left : plane.shape[1] - left]
+    inside = cv2.countNonZero(np.asarray(cv2.inRange(seen, LOWEST, HIGHEST)))
+    return 1.0 - inside / seen.size
 
 
 def _out_of_range(frame: Frame) -> float | None:

@@ -70,7 +70,15 @@ def test_chroma_has_limits_too(blue: int, red: int) -> None:
 def test_highlights_on_less_than_a_hundredth_of_the_picture_are_programme() -> None:
     pictures = panning(5)
     for luma, _, _ in pictures:
-        luma[20:50, 100:140] = 254  # 1,200 of 129,600 samples
+        luma[20:45, 100:140] = 254  # 1,000 of 112,000 samples
+    assert edges(levels(), frames(pictures)) == []
+
+
+def test_blanking_at_the_rim_is_not_looked_at() -> None:
+    pictures = panning(5)
+    for luma, _, _ in pictures:
+        luma[:, -12:] = 0  # 2.5 % of the width: a camera's blanking below black
+        luma[:4] = 0
     assert edges(levels(), frames(pictures)) == []
 
 
