@@ -1,107 +1,34 @@
 """Black bars: the active picture shrank within its raster to a letterbox, pillarbox or window box.
 
 Measures  `active_area`, ratio: share of the raster within the bars, once a second where it can be told.
-Defect    `black_bars`, warning: bars at both sides, or above and below, wider than those that the stream had, by
-          `min_bar` of that side at least, for `min_seconds`; dated at the first such picture. Logos and subtitles
-          within the bars do not hide them. Bars that stay for `adopt_seconds` are the stream's own shape from then
-          on, and so is at once a picture that grew.
+Defect    `black_bars`, warning: within a shot, what was seen is at once between bars (cut off or squeezed) at both
+          sides, or above and below, wider than those that the stream had by `min_bar` of that side at least, for
+          `min_seconds`; dated at the first such picture. Bars that come with a cut, a dissolve or a zoom may be the
+          programme's own (a film in its own shape, archive pictures): a finding of severity info. Logos and
+          subtitles within the bars do not hide them. Bars that stay for `adopt_seconds` are the stream's own shape
+          from then on, and so is at once a picture that grew.
 Blind to  Bars from the very beginning (a film in its own shape), a bar on one side only, bars that are not black. Where
           the picture is dark along the bars (night, titles, credits, fades) nothing is concluded until it is lit.
-Source    EBU QC active picture area; ITU-R BT.1868, AFD of SMPTE ST 2016-1 for the usual shapes.
+          Bars that a fault brings within a second of a cut, or in very fast movement, pass for the programme's own.
+Source    EBU QC active picture area; ITU-R BT.1868, AFD of SMPTE ST 2016-1 for the usual shapes. The telling of faults
+          from programme by what goes on within a shot is our own.
 """
 
+from collections import deque
 from collections.abc import Iterator
-from typing import NamedTuple
 
-import cv2
-import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
 from contracts.findings import Finding, Measurement, Severity
+from detectors.active_area import SEEN, Seen, Shape, came_at_once
 from detectors.detector import Detector, Params, Scope
 from detectors.events import Break, Format
-from detectors.frame import SAMPLED_HZ, Feature, Frame, PictureView
+from detectors.frame import SAMPLED_HZ, PictureView
 from detectors.hold import Hold
-from detectors.picture_features import LUMA_SMALL, black_code
 
-Profile = npt.NDArray[np.float32]  # one value a line, or a column
-
-LIT_CODES = 12  # above black, a sample is lit
-FLAT_CODES = 4.0  # above black at most, and differing by so much, are the lines of a bar
-WORDS = 0.45  # of a line within a bar may be lit: subtitles, a logo
-CLEAN, CLEAN_SHARE = 0.01, 0.2  # a line with less lit is clean; so many of a bar's lines are
-LIT_EDGE = 0.35  # of the line next to a bar is lit, of a picture that fills it
-EDGE_LINES = 3  # thinned lines that a soft edge takes
-SLOW = 0.12  # of the lines before those may be lit
-UNEVEN = 0.035  # of the side: how much two bars may differ
 LEARN_NS = 1_000_000_000
 GROWN_NS = 1_000_000_000
-
-
-class Shape(NamedTuple):
-    """Bars as shares: `above` (and below) of the height, `beside` (left and right) of the width."""
-
-    above: float
-    beside: float
-
-    @property
-    def area(self) -> float:
-        """Share of the raster within them."""
-        return (1 - 2 * self.above) * (1 - 2 * self.beside)
-
-
-def _edge(lit: Profile, mean: Profile, black: int, wide: float) -> float | None:
-    """How far the bar at the beginning of a profile reaches, share of it; None where that cannot be told."""
-    picture = np.flatnonzero(lit > WORDS * wide)
-    if not len(picture):
-        return None
-    end = int(picture[0])
-    if end == 0:
-        return 0.0
-    clean = lit[:end] <= CLEAN
-    if clean.mean() < CLEAN_SHARE:
-        return 0.0 if not clean[0] else None
-    outer = clean.copy()
-    outer[max(1, end - EDGE_LINES) :] = False
-    levels = mean[:end][outer if outer.any() else clean]
-    if levels.max() > black + FLAT_CODES + 2 or levels.max() - levels.min() > FLAT_CODES:
-        return None
-    begins = end - EDGE_LINES
-    if begins > 0 and (lit[max(0, end - 2 * EDGE_LINES) : begins] > SLOW).all():
-        return None  # it comes up slowly: a dark part of the picture
-    if float(lit[end : end + EDGE_LINES].max()) < LIT_EDGE * wide:
-        return None
-    return end / len(lit)
-
-
-def _pair(lit: Profile, mean: Profile, black: int, wide: float) -> float | None:
-    ends = _edge(lit, mean, black, wide), _edge(lit[::-1], mean[::-1], black, wide)
-    if 0.0 in ends:
-        return 0.0  # one side is lit: whatever the other, these are no two bars
-    if ends[0] is None or ends[1] is None:
-        return None
-    return min(ends[0], ends[1]) if abs(ends[0] - ends[1]) <= UNEVEN else None
-
-
-def _shape(frame: Frame) -> Shape | None:
-    small, black = frame[LUMA_SMALL], black_code(frame.full_range)
-    lit = np.asarray(cv2.threshold(small, black + LIT_CODES, 1.0, cv2.THRESH_BINARY)[1], np.uint8)
-
-    def along(plane: npt.NDArray[np.uint8], axis: int) -> Profile:
-        return np.asarray(cv2.reduce(plane, axis, cv2.REDUCE_AVG, dtype=cv2.CV_32F), np.float32).ravel()
-
-    lines, columns = along(lit, 1), along(lit, 0)
-    line_means, column_means = along(small, 1), along(small, 0)
-    wide = max(float(np.percentile(lines, 90)), 0.3)
-    tall = max(float(np.percentile(columns, 90)), 0.3)
-    beside = _pair(columns, column_means, black, tall)
-    above = _pair(lines, line_means, black, wide)
-    return None if beside is None or above is None else Shape(above, beside)
-
-
-SHAPE: Feature[Frame, Shape | None] = Feature("active_shape", _shape)
-"""The bars of a picture; None where it is too dark to tell."""
+PAST_NS = 900_000_000  # of pictures, to tell whether a shot goes on
 
 
 class BlackBarsParams(Params):
@@ -123,7 +50,7 @@ class BlackBars(Detector[BlackBarsParams]):
     trial = True
     scope = Scope.VIDEO
     rate_hz = SAMPLED_HZ
-    needs = (SHAPE,)
+    needs = (SEEN,)
     suppressed_by = ("black", "solid_color", "color_bars", "picture_missing")
     Params = BlackBarsParams
 
@@ -139,7 +66,9 @@ class BlackBars(Detector[BlackBarsParams]):
             severity=Severity.WARNING,
             worst="min",
         )
+        self._past: deque[tuple[int, Seen]] = deque(maxlen=5)
         self._own: Shape | None = None
+        self._came = Shape(0.0, 0.0)  # the first one that was smaller
         self._other: tuple[int, Shape] | None = None  # since when another shape has been seen, and which
         self._second = -1
 
@@ -150,15 +79,17 @@ class BlackBars(Detector[BlackBarsParams]):
 
     def picture(self, view: PictureView) -> Iterator[Finding]:
         """Compare the bars with the stream's own."""
-        shape = view[SHAPE]
-        if shape is None:
+        seen = view[SEEN]
+        if seen is None:
             return
+        shape = seen.shape
         second = view.at_ns // 1_000_000_000
         if second != self._second:
             self._second = second
             yield Measurement("active_area", shape.area, "ratio", view.at_ns, self.track)
         if self._own is None:
             self._learn(view.end_ns, view.at_ns, shape, LEARN_NS)
+            self._past.append((view.at_ns, seen))
             return
         more = max(shape.above - self._own.above, shape.beside - self._own.beside)
         shrunk = more >= self.params.min_bar
@@ -169,11 +100,26 @@ class BlackBars(Detector[BlackBarsParams]):
             shrunk = self._own is not shape
         else:
             self._other = None
+        if shrunk and self._hold.since_ns is None:
+            self._came = shape
+            self._hold.severity = Severity.WARNING if self._is_fault(view.at_ns, seen) else Severity.INFO
+        elif shrunk and not self._hold.is_open and self._differs(shape, self._came):
+            self._hold.severity = Severity.INFO  # they grow: a zoom, a wipe
+        self._past.append((view.at_ns, seen))
         yield from self._hold.update(view.at_ns, shrunk, shape.area, end_ns=view.end_ns)
+
+    def _is_fault(self, at_ns: int, seen: Seen) -> bool:
+        """Whether bars came over what was seen, and not with something else."""
+        past = [one for then_ns, one in self._past if at_ns - then_ns <= PAST_NS]
+        if self._own is None or not past or any(self._differs(one.shape, self._own) for one in past):
+            return False
+        return came_at_once(past, seen, self._own)
 
     def broke(self, event: Break) -> Iterator[Finding]:
         """Pictures were lost; the stream's shape is the same."""
         self._other = None
+        if event.kind in ("jump", "signalled"):
+            self._past.clear()
         yield from ()
 
     def format(self, event: Format) -> Iterator[Finding]:

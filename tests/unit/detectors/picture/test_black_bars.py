@@ -45,7 +45,7 @@ def _boxed(picture: Picture, moment: Moment) -> Picture:
     return out[0], out[1], out[2]
 
 
-FAULT = Fault("black_bars", (4.0, 10.0), picture=_boxed)
+FAULT = Fault("black_bars", (4.0, 10.0), picture=_boxed, after_cut_s=1.0)
 
 
 def black_bars(**params: float) -> BlackBars:
@@ -77,6 +77,41 @@ def test_a_film_in_its_own_shape_is_a_measurement() -> None:
     film = boxed(panning(8), 1.0, 0.74)
     assert edges(black_bars(), frames(film)) == []
     assert measured(black_bars(), frames(film), "active_area")[-1] == pytest.approx(0.74, abs=0.02)
+
+
+def archive(seconds: float) -> list[Picture]:
+    return boxed(panning(seconds, seed=8), 0.75, 1.0)
+
+
+def dissolving(one: list[Picture], two: list[Picture]) -> list[Picture]:
+    count = min(len(one), len(two))
+    return [mixed(a, b, (i + 1) / count) for i, (a, b) in enumerate(zip(one, two, strict=False))]
+
+
+@pytest.mark.parametrize(
+    "comes",
+    [
+        [],
+        dissolving(panning(0.4, first=75), archive(0.4)),
+        dissolving(panning(1.5, first=75), archive(1.5)),
+        [boxed([pan(75 + i)], 1.0 - 0.25 * i / 20, 1.0)[0] for i in range(20)],
+        [flat(16)] * 20,
+    ],
+    ids=["cut", "short dissolve", "dissolve", "zoom", "black"],
+)
+def test_pictures_with_bars_of_their_own_are_a_property(comes: list[Picture]) -> None:
+    shown = [*panning(3), *comes, *archive(6), *panning(3, first=300)]
+    found = [f for f in findings(black_bars(), frames(shown)) if isinstance(f, DefectEdge)]
+    assert [(f.edge.value, f.severity) for f in found] == [
+        ("opened", Severity.INFO),
+        ("closed", Severity.INFO),
+    ]
+
+
+def test_bars_that_come_with_other_pictures_and_stay_over_what_follows_are_no_new_finding() -> None:
+    shown = [*panning(3), *archive(4), *boxed(panning(4, seed=9), 0.75, 1.0)]
+    found = [f for f in findings(black_bars(), frames(shown)) if isinstance(f, DefectEdge)]
+    assert [(f.edge.value, f.at_ns, f.severity) for f in found] == [("opened", 3 * SECOND, Severity.INFO)]
 
 
 def test_bars_within_a_film_of_its_own_shape() -> None:

@@ -1,0 +1,165 @@
+"""Where within its raster a picture is, and whether bars came over it or with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from detectors.frame import Feature, Frame
+from detectors.picture_features import LUMA_SMALL, Small, black_code
+
+Profile = npt.NDArray[np.float32]  # one value a line, or a column
+
+LIT_CODES = 12  # above black, a sample is lit
+FLAT_CODES = 4.0  # above black at most, and differing by so much, are the lines of a bar
+WORDS = 0.45  # of a line within a bar may be lit: subtitles, a logo
+CLEAN, CLEAN_SHARE = 0.01, 0.2  # a line with less lit is clean; so many of a bar's lines are
+LIT_EDGE = 0.35  # of the line next to a bar is lit, of a picture that fills it
+EDGE_LINES = 3  # thinned lines that a soft edge takes
+SLOW = 0.12  # of the lines before those may be lit
+UNEVEN = 0.035  # of the side: how much two bars may differ
+GRID, CORE = (
+    (40, 24),
+    (24, 16),
+)  # areas that pictures are compared in: all of it, and what is looked for in it
+ALIKE, MOVED, LEAST_ALIKE = 0.85, 0.1, 0.7  # correlation of one shot's pictures; so much less, in movement
+FILLED = 0.5  # of the area of either bar was lit before it
+SUDDEN = 0.7  # of its light was left until then, else it was a dissolve
+
+
+class Shape(NamedTuple):
+    """Bars as shares: `above` (and below) of the height, `beside` (left and right) of the width."""
+
+    above: float
+    beside: float
+
+    @property
+    def area(self) -> float:
+        """Share of the raster within them."""
+        return (1 - 2 * self.above) * (1 - 2 * self.beside)
+
+
+def _edge(lit: Profile, mean: Profile, black: int, wide: float) -> float | None:
+    """How far the bar at the beginning of a profile reaches, share of it; None where that cannot be told."""
+    picture = np.flatnonzero(lit > WORDS * wide)
+    if not len(picture):
+        return None
+    end = int(picture[0])
+    if end == 0:
+        return 0.0
+    clean = lit[:end] <= CLEAN
+    if clean.mean() < CLEAN_SHARE:
+        return 0.0 if not clean[0] else None
+    outer = clean.copy()
+    outer[max(1, end - EDGE_LINES) :] = False
+    levels = mean[:end][outer if outer.any() else clean]
+    if levels.max() > black + FLAT_CODES + 2 or levels.max() - levels.min() > FLAT_CODES:
+        return None
+    begins = end - EDGE_LINES
+    if begins > 0 and (lit[max(0, end - 2 * EDGE_LINES) : begins] > SLOW).all():
+        return None  # it comes up slowly: a dark part of the picture
+    if float(lit[end : end + EDGE_LINES].max()) < LIT_EDGE * wide:
+        return None
+    return end / len(lit)
+
+
+def _pair(lit: Profile, mean: Profile, black: int, wide: float) -> float | None:
+    ends = _edge(lit, mean, black, wide), _edge(lit[::-1], mean[::-1], black, wide)
+    if 0.0 in ends:
+        return 0.0  # one side is lit: whatever the other, these are no two bars
+    if ends[0] is None or ends[1] is None:
+        return None
+    return min(ends[0], ends[1]) if abs(ends[0] - ends[1]) <= UNEVEN else None
+
+
+def _shape(frame: Frame) -> Shape | None:
+    small, black = frame[LUMA_SMALL], black_code(frame.full_range)
+    lit = np.asarray(cv2.threshold(small, black + LIT_CODES, 1.0, cv2.THRESH_BINARY)[1], np.uint8)
+
+    def along(plane: npt.NDArray[np.uint8], axis: int) -> Profile:
+        return np.asarray(cv2.reduce(plane, axis, cv2.REDUCE_AVG, dtype=cv2.CV_32F), np.float32).ravel()
+
+    lines, columns = along(lit, 1), along(lit, 0)
+    line_means, column_means = along(small, 1), along(small, 0)
+    wide = max(float(np.percentile(lines, 90)), 0.3)
+    tall = max(float(np.percentile(columns, 90)), 0.3)
+    beside = _pair(columns, column_means, black, tall)
+    above = _pair(lines, line_means, black, wide)
+    return None if beside is None or above is None else Shape(above, beside)
+
+
+class Seen(NamedTuple):
+    """A picture within its bars."""
+
+    shape: Shape
+    luma: Small
+    black: int  # its code
+
+
+def _seen(frame: Frame) -> Seen | None:
+    shape = _shape(frame)
+    return None if shape is None else Seen(shape, frame[LUMA_SMALL], black_code(frame.full_range))
+
+
+SEEN: Feature[Frame, Seen | None] = Feature("active_area", _seen)
+"""A picture and its bars; None where it is too dark to tell."""
+
+
+def _within(luma: Small, above: float, beside: float) -> Small:
+    """What lies between bars, in areas of a grid."""
+    height, width = luma.shape
+    top, left = round(height * above), round(width * beside)
+    inner = luma[top : height - top, left : width - left]
+    return np.asarray(cv2.resize(inner, GRID, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _likeness(before: Seen, now: Seen) -> float:
+    """Best correlation of what is seen now with what was: squeezed or cut off between the bars, moved a little."""
+    left, top = (GRID[0] - CORE[0]) // 2, (GRID[1] - CORE[1]) // 2
+    core = _within(now.luma, *now.shape)[top : top + CORE[1], left : left + CORE[0]]
+    best = 0.0
+    for above in {before.shape.above, max(before.shape.above, now.shape.above)}:
+        for beside in {before.shape.beside, max(before.shape.beside, now.shape.beside)}:
+            was = _within(before.luma, above, beside)
+            if core.std() > 2 and was.std() > 2:
+                found = cv2.matchTemplate(was, core, cv2.TM_CCOEFF_NORMED)
+                best = max(best, float(np.nan_to_num(found, posinf=0.0, neginf=0.0).max()))
+    return best
+
+
+def _bars(seen: Seen, shape: Shape, own: Shape) -> list[Small]:
+    """The parts of a picture in which `shape` has bars and the stream's own shape has none."""
+    height, width = seen.luma.shape
+    top, left = round(height * shape.above), round(width * shape.beside)
+    had_top, had_left = round(height * own.above), round(width * own.beside)
+    columns, rows = slice(had_left, width - had_left), slice(had_top, height - had_top)
+    parts = [
+        seen.luma[had_top:top, columns],
+        seen.luma[height - top : height - had_top, columns],
+        seen.luma[rows, had_left:left],
+        seen.luma[rows, width - left : width - had_left],
+    ]
+    return [part for part in parts if part.size]
+
+
+def came_at_once(past: Sequence[Seen], now: Seen, own: Shape) -> bool:
+    """Whether what `past` shows, oldest first, is at once between bars: the shot goes on, and they were lit until then.
+
+    `own` is the shape of all the past.
+    """
+    before, earlier = past[-1], past[0]
+    if before.luma.shape != now.luma.shape or earlier.luma.shape != now.luma.shape:
+        return False
+    steady = min(_likeness(one, before) for one in past[:-1]) if len(past) > 1 else 1.0
+    if _likeness(before, now) < min(ALIKE, max(LEAST_ALIKE, steady - MOVED)):
+        return False
+    for last, first in zip(_bars(before, now.shape, own), _bars(earlier, now.shape, own), strict=True):
+        if float((last > now.black + LIT_CODES).mean()) < FILLED:
+            return False
+        if float(last.mean()) - now.black < SUDDEN * (float(first.mean()) - now.black):
+            return False
+    return True
