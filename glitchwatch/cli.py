@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import structlog
 from rich.console import Console
 
 from contracts.errors import ConfigError, GlitchwatchError
@@ -239,9 +238,6 @@ def seconds(text: str) -> float:
 
 def main() -> None:
     """Run the command line; an expected error is one sentence on standard error, never a traceback."""
-    structlog.configure(
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr)
-    )  # documents go to standard output
     try:
         status = cli.main(standalone_mode=False)
         sys.exit(status if isinstance(status, int) else 0)

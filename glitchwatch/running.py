@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,8 @@ from contracts.report import Report
 from contracts.urls import redact
 from detectors.events import Source
 from glitchwatch import __version__, profiles
-from glitchwatch.render import Extras, csv_, ebu_qc, html, junit
+from glitchwatch.render import Extras
 from glitchwatch.render.files import write_text
-from glitchwatch.render.measurements import MeasurementFile, row
 from glitchwatch.render.progress import WatchStatus, checking
 from glitchwatch.render.table import print_report
 from glitchwatch.render.words import clock as clock_words
@@ -208,15 +208,16 @@ def _can_write(outputs: Outputs) -> None:
 def _write(outputs: Outputs, done: _Done, *, json_done: bool) -> None:
     if outputs.json is not None and not json_done:
         write_text(outputs.json, "".join(report.to_json() + "\n" for report in done.reports))
-    renderers: list[tuple[str | None, Callable[..., str]]] = [
-        (outputs.junit, junit.render),
-        (outputs.csv, csv_.render),
-        (outputs.html, html.render),
-        (outputs.ebu_qc, ebu_qc.render),
-    ]
-    for path, render in renderers:
-        if path is not None:
-            write_text(path, render(done.reports, done.extras))
+    renderers = (
+        (outputs.junit, "junit"),
+        (outputs.csv, "csv_"),
+        (outputs.html, "html"),
+        (outputs.ebu_qc, "ebu_qc"),
+    )
+    for path, name in renderers:
+        if path is not None:  # only then is it loaded
+            renderer = import_module(f"glitchwatch.render.{name}")
+            write_text(path, renderer.render(done.reports, done.extras))
 
 
 @contextlib.contextmanager
@@ -224,6 +225,8 @@ def _measurement_file(request: Request) -> Iterator[Callable[[Finding, str], Non
     if request.outputs.measurements is None:
         yield lambda finding, source: None
         return
+    from glitchwatch.render.measurements import MeasurementFile, row
+
     with MeasurementFile(request.outputs.measurements) as file:
 
         def keep(finding: Finding, source: str) -> None:

@@ -6,13 +6,12 @@ said aloud, the others go on. A defect that another, open one explains is marked
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
-
-import structlog
 
 from contracts.findings import DefectEdge, Edge, Finding, Peak, Severity
 from contracts.report import Coverage
@@ -21,8 +20,6 @@ from detectors.detector import Detector, Scope
 from detectors.events import Break, Event, Source, Tick
 from detectors.frame import Block, Frame, PictureView, SoundView, slot_of
 from worker.causes import Causes
-
-log = structlog.get_logger()
 
 FAULT_DEFECT = "detector_fault"
 # Reading the thread's CPU clock costs more than a small detector: one event in so many is timed (a prime, so that
@@ -245,7 +242,7 @@ class Pipeline:
 
     def _quarantine(self, chair: _Chair, at_ns: int, error: Exception) -> list[Finding]:
         name = chair.seat.detector.id
-        log.error("detector_quarantined", detector=name, track=chair.track, at_ns=at_ns, exc_info=error)
+        _log().error("detector_quarantined", detector=name, track=chair.track, at_ns=at_ns, exc_info=error)
         chair.fault = f"{type(error).__name__}: {error}"[:200]
         chair.fault_at_ns = self._tracks[chair.track].watched_ns if chair.track else self.watched_ns
         out: list[Finding] = []
@@ -293,6 +290,15 @@ class Pipeline:
             self._input_blind_ns += max(0, length_ns)
         else:
             self._tracks[track].blind_ns += max(0, length_ns)
+
+
+def _log() -> Any:
+    """The log, loaded when there is something to say: it takes longer than looking at a second of media."""
+    import structlog
+
+    if not structlog.is_configured():
+        structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # documents go elsewhere
+    return structlog.get_logger()
 
 
 def _clock_cost_ns() -> int:

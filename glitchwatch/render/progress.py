@@ -13,7 +13,6 @@ from typing import Protocol
 
 from rich.console import Console
 from rich.live import Live
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
 from contracts.clock import Clock
@@ -31,67 +30,20 @@ class Advance(Protocol):
     def __call__(self, media_s: float, duration_s: float | None = None, /) -> None: ...
 
 
-class _Media(ProgressColumn):
-    """`0:00:08 / 0:00:12`."""
-
-    def render(self, task: Task) -> Text:
-        done = words.clock(task.completed)[:-4]
-        return Text(f"{done} / {words.clock(task.total)[:-4]}" if task.total else done, style="cyan")
-
-
-class _Speed(ProgressColumn):
-    """`14.2× real time`."""
-
-    def render(self, task: Task) -> Text:
-        wall = task.elapsed or 0.0
-        if wall < 0.5 or task.completed <= 0:
-            return Text("")
-        return Text(f"{words.number(round(task.completed / wall, 1))}× real time", style="dim")
-
-
 @contextmanager
 def checking(name: str, duration_s: float | None, console: Console, clock: Clock) -> Iterator[Advance]:
     """A bar over `duration_s` media seconds on a terminal (a moving one when unknown); nothing in a pipe."""
     if not console.is_terminal:
         yield _silent
         return
-    bar = Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=None),
-        _Media(),
-        _Speed(),
-        console=console,
-        auto_refresh=False,
-        transient=True,
-        expand=True,
-        get_time=clock.monotonic,
-    )
-    with bar:
-        task = bar.add_task(_tail(words.line(name), max(10, console.width // 3)), total=_known(duration_s))
-        bar.refresh()
-        due = clock.monotonic() + REFRESH_S
+    from glitchwatch.render.bar import bar  # loads a good deal that a pipe has no use for
 
-        def advance(media_s: float, duration_s: float | None = None, /) -> None:
-            nonlocal due
-            total = _known(duration_s) or bar.tasks[0].total
-            bar.update(task, completed=media_s if total is None else min(media_s, total), total=total)
-            if clock.monotonic() >= due:
-                bar.refresh()
-                due = clock.monotonic() + REFRESH_S
-
+    with bar(name, duration_s, console, clock) as advance:
         yield advance
-
-
-def _known(duration_s: float | None) -> float | None:
-    return duration_s if duration_s and math.isfinite(duration_s) and duration_s > 0 else None
 
 
 def _silent(media_s: float, duration_s: float | None = None, /) -> None:
     """A pipe wants no bar."""
-
-
-def _tail(text: str, most: int) -> str:
-    return text if len(text) <= most else "…" + text[-(most - 1) :]
 
 
 class WatchStatus:
