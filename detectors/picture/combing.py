@@ -1,24 +1,23 @@
 """Combing: two fields of different moments woven into one picture, as a comb at every moving edge.
 
-Measures  `combed_share`, ratio: of the samples that move, the share that stands out from the lines above and below,
-          less the share that stands out from its left and right, as texture and noise do: that of the middlemost
-          band, highest of each second.
-Defect    `combing`, warning: `min_share` or more of what moves is combed, in most of the pictures looked at for
-          `min_seconds`. Dated from the first such picture to the last; five pictures a second are looked at, on
-          sixteen bands of lines of the full raster.
-Blind to  Combing where nothing moves, which nobody sees; combs that were scaled after weaving. Fine stripes that stand
-          still do not move; those that do move comb too, but what else moves does not. A stream that is interlaced
-          on purpose combs as well when its fields are shown woven, as players of streams do: it is reported. Where
-          receivers deinterlace, set it to *report*. Swapped fields without weaving are not seen.
-Source    The comb measure is that of deinterlacers: a line that differs from both neighbours, which are alike
-          (e.g. Baylon, "On the detection of temporal field order in interlaced video data", ICIP 2007).
+Measures  `combed_share`, ratio: of the samples that move, the share where lines stand out to one side and the other
+          by turns, less the share where neighbours in the same line do, as noise and fine texture: that of the
+          middlemost band, highest of each second.
+Defect    `combing`, warning: of what moves, `min_share` or more is combed, in four or more of the pictures looked at
+          in two seconds and over `min_seconds`. So film brought to 60 fields a second, of which two pictures in five
+          are combed (3:2 pulldown), is found too. Dated from the first such picture to the last; five pictures a
+          second are looked at, on sixteen bands of lines of the full raster.
+Blind to  Combing where nothing moves, which nobody sees; combs that were scaled after weaving; swapped fields without
+          weaving. A stream that says of itself that it is interlaced combs by nature, and receivers deinterlace it:
+          it is not judged.
+Source    Practice: the comb, or zipper, by which deinterlacers tell woven fields.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -34,66 +33,101 @@ SECOND_NS = 1_000_000_000
 BANDS, LINES = 16, 10  # of the full raster, spread evenly
 SHARP = 14  # 8-bit code values by which a line differs from both of its neighbours: a comb's tooth
 MOVED = 14  # 8-bit code values by which a sample has changed since the picture before
-LEAST_MOVING = 0.004  # share of the samples: with less movement there is nothing to see
-WINDOW = 5  # pictures looked at, 1 s
+LEAST_MOVING = 0.001  # share of the samples: with less movement there is nothing to see
+WINDOW_NS = 2 * SECOND_NS
+LEAST_COMBED, COMBED_SHARE = 4, 0.35  # of the pictures looked at within it: 3:2 pulldown combs two in five
+SLACK_NS = 200_000_000  # between two looks
+FAINT = 0.5  # of the single teeth that the combed pictures have: the beginning of it, while little moves
+APART_NS = 700_000_000  # without a comb: what came before was something else
+OVER_NS, OVER_LOOKS = 1_500_000_000, 4  # without a comb where it moves, after which it has ended
+FORGET_NS = 10 * SECOND_NS  # and where nothing moves
+KEPT = 64  # looks, longer than it takes to be sure
+
+
+class Comb(NamedTuple):
+    """What moves in a picture, and how much of it is a comb."""
+
+    moves: float  # share of the samples
+    combed: float  # share of those that move: lines that stand out by turns
+    single: float  # share of those that move: lines that stand out, as also thin horizontal lines do
+
+
+NOTHING = Comb(0.0, 0.0, 0.0)
 
 
 def _bands(frame: Frame) -> Any:
-    """(BANDS, LINES, width) 8-bit code values of lines that follow each other."""
-    starts = (
-        (np.arange(BANDS) * (frame.height - LINES) // (BANDS - 1)) if frame.height >= BANDS * LINES else ()
-    )
-    picked: Any = np.stack([frame.luma[start : start + LINES] for start in starts]) if len(starts) else None
-    if picked is None:
+    """(BANDS, LINES, width) 8-bit code values of lines that follow each other; None of a raster too small for them."""
+    if frame.height < BANDS * LINES:
         return None
+    starts = np.arange(BANDS) * (frame.height - LINES) // (BANDS - 1)
+    picked: Any = np.stack([frame.luma[start : start + LINES] for start in starts])
     return picked if frame.depth == 8 else (picked >> (frame.depth - 8)).astype(np.uint8)
 
 
-def _combed(frame: Frame) -> tuple[float, float]:
-    """(share of samples that move, share of those that lie on a comb)."""
+def _combed(frame: Frame) -> Comb:
     before = frame.previous
-    if before is None or before.luma.shape != frame.luma.shape:
-        return 0.0, 0.0
+    if frame.interlaced or before is None or before.luma.shape != frame.luma.shape:
+        return NOTHING
     now, past = _bands(frame), _bands(before)
     if now is None:
-        return 0.0, 0.0
-    width = now.shape[2]
-
-    def flat(part: Any) -> Any:
-        return np.ascontiguousarray(part).reshape(BANDS * (LINES - 2), -1)
-
-    above, line, below = flat(now[:, :-2]), flat(now[:, 1:-1]), flat(now[:, 2:])
-    moving = cv2.threshold(cv2.absdiff(line, flat(past[:, 1:-1])), MOVED - 1, 255, cv2.THRESH_BINARY)[1]
-    moves = cv2.countNonZero(moving)
-    if moves < LEAST_MOVING * line.size:
-        return moves / line.size, 0.0
-    teeth = cv2.bitwise_and(_stands_out(line, above, below), moving)[:, 1:-1]
-    grain = cv2.bitwise_and(
-        _stands_out(*(flat(line[:, k : width - 2 + k]) for k in (1, 0, 2))), flat(moving[:, 1:-1])
-    )
-    combed, grainy, moved = (
-        np.count_nonzero(m.reshape(BANDS, -1), axis=1) for m in (teeth, grain, moving[:, 1:-1])
-    )
+        return NOTHING
+    inner = now[:, 1:-2]  # lines with one above and two below
+    changed = cv2.absdiff(_flat(inner), _flat(past[:, 1:-2]))
+    moving = cv2.threshold(changed, MOVED - 1, 255, cv2.THRESH_BINARY)[1]
+    moves = cv2.countNonZero(moving) / moving.size
+    if moves < LEAST_MOVING:
+        return Comb(moves, 0.0, 0.0)
+    teeth, lines = _teeth([_flat(now[:, k : LINES - 3 + k]) for k in range(4)])
+    grain, _ = _teeth([_flat(inner[:, :, k : inner.shape[2] - 3 + k]) for k in range(4)])
+    beside = _flat(moving.reshape(inner.shape)[:, :, 1:-2])
+    moved = _counts(moving)
     lively = moved >= LEAST_MOVING * moving.size / BANDS
-    share = np.maximum(combed[lively] - grainy[lively], 0) / moved[lively]
-    return moves / line.size, float(np.median(share)) if share.size else 0.0
+    combed = _counts(cv2.bitwise_and(teeth, moving)) - _counts(cv2.bitwise_and(grain, beside))
+    single = cv2.countNonZero(cv2.bitwise_and(lines, moving)) / max(1, int(moved.sum()))
+    share = np.maximum(combed[lively], 0) / moved[lively]
+    return Comb(moves, float(np.median(share)) if share.size else 0.0, single)
 
 
-def _stands_out(line: Any, one: Any, other: Any) -> Any:
-    """255 where samples are SHARP brighter than both neighbours, or darker than both, else 0."""
-    bright = cv2.subtract(line, cv2.max(one, other))
-    dark = cv2.subtract(cv2.min(one, other), line)
-    return cv2.threshold(cv2.max(bright, dark), SHARP - 1, 255, cv2.THRESH_BINARY)[1]
+def _flat(bands: Any) -> Any:
+    return np.ascontiguousarray(bands).reshape(-1, bands.shape[-1])
 
 
-COMBED: Feature[Frame, tuple[float, float]] = Feature("combed", _combed, rate_hz=5.0)
+def _counts(mask: Any) -> Any:
+    """(BANDS,) of the samples that are set."""
+    return np.count_nonzero(mask.reshape(BANDS, -1), axis=1)
+
+
+def _teeth(rows: Sequence[Any]) -> tuple[Any, Any]:
+    """255 where the middle two of four neighbours stand out to opposite sides; and where the second of them does."""
+    first, second, third, fourth = rows
+    rises = cv2.subtract(second, cv2.max(first, third))
+    falls = cv2.subtract(cv2.min(first, third), second)
+    up = cv2.min(rises, cv2.subtract(cv2.min(second, fourth), third))
+    down = cv2.min(falls, cv2.subtract(third, cv2.max(second, fourth)))
+    return _sharp(cv2.max(up, down)), _sharp(cv2.max(rises, falls))
+
+
+def _sharp(plane: Any) -> Any:
+    return cv2.threshold(plane, SHARP - 1, 255, cv2.THRESH_BINARY)[1]
+
+
+COMBED: Feature[Frame, Comb] = Feature("combed", _combed, rate_hz=5.0)
 
 
 class CombingParams(Params):
     """How much of what moves is combed, and for how long."""
 
-    min_share: float = Field(default=0.1, ge=0.01, le=1, description="ratio of the samples that move, 0..1")
+    min_share: float = Field(default=0.05, ge=0.01, le=1, description="ratio of the samples that move, 0..1")
     min_seconds: float = Field(default=1.0, ge=0.2, le=3600, description="seconds of media time")
+
+
+class _Look(NamedTuple):
+    """A picture in which something moves."""
+
+    at_ns: int
+    end_ns: int
+    combed: bool
+    single: float
 
 
 class Combing(Detector[CombingParams]):
@@ -117,19 +151,22 @@ class Combing(Detector[CombingParams]):
             open_ns=0,
             severity=Severity.WARNING,
         )
-        self._looks: deque[tuple[int, int, bool]] = deque(
-            maxlen=WINDOW
-        )  # (at, end, combed) of those that move
+        self._looks: deque[_Look] = deque(maxlen=KEPT)
+        self._last: _Look | None = None  # combed
         self._second, self._most = -1, 0.0
 
     def picture(self, view: PictureView) -> Iterator[Finding]:
         """Where it moves, is it combed?"""
-        now = view.at_ns
-        moving, combed = view[COMBED]
-        self._most = max(self._most, combed)
-        if moving >= LEAST_MOVING:
-            self._looks.append((now, view.end_ns, combed >= self.params.min_share))
-            yield from self._judge(view, combed)
+        now, comb = view.at_ns, view[COMBED]
+        self._most = max(self._most, comb.combed)
+        if comb.moves >= LEAST_MOVING:
+            look = _Look(now, view.end_ns, comb.combed >= self.params.min_share, comb.single)
+            self._looks.append(look)
+            if look.combed:
+                self._last = look
+                yield from self._judge(look, comb.combed)
+        if self._hold.is_open and self._is_over(now):
+            yield from self._close(view.end_ns)
         second = now // SECOND_NS
         if second != self._second:
             self._second = second
@@ -139,18 +176,49 @@ class Combing(Detector[CombingParams]):
     def broke(self, event: Break) -> Iterator[Finding]:
         """Another clock."""
         if event.kind in ("jump", "signalled"):
-            yield from self._hold.reset(event.at_ns)
+            if self._hold.is_open:
+                yield from self._close(event.at_ns)
             self._looks.clear()
 
-    def _judge(self, view: PictureView, combed: float) -> Iterator[Finding]:
-        seen = [look for look in self._looks if look[2]]
-        if len(seen) >= WINDOW - 1 and view.end_ns - seen[0][0] >= 0.8 * self.params.min_seconds * 1e9:
-            begin = view.at_ns if self._hold.is_open else seen[0][0]
-            yield from self._hold.update(begin, True, combed, end_ns=view.end_ns)
-        elif self._hold.is_open and len(seen) <= WINDOW // 2:
-            last = seen[-1][0] if seen else -1
-            end = next(at for at, _, _ in self._looks if at > last)
-            yield from self._hold.update(end, False, combed, end_ns=view.end_ns)
+    def _judge(self, look: _Look, share: float) -> Iterator[Finding]:
+        if self._hold.is_open:
+            yield from self._hold.update(look.at_ns, True, share, end_ns=look.end_ns)
+            return
+        recent = [one for one in self._looks if look.at_ns - one.at_ns < WINDOW_NS]
+        combed = [one for one in recent if one.combed]
+        lasted = look.end_ns + SLACK_NS - combed[0].at_ns
+        if (
+            len(combed) < max(LEAST_COMBED, COMBED_SHARE * len(recent))
+            or lasted < self.params.min_seconds * 1e9
+        ):
+            return
+        yield from self._hold.update(self._beginning(combed), True, share, end_ns=look.end_ns)
+
+    def _beginning(self, combed: Sequence[_Look]) -> int:
+        """The first of the pictures that comb, the faint ones before those that made us sure included."""
+        faint = FAINT * float(np.median([one.single for one in combed]))
+        begin = combed[0].at_ns
+        for one in reversed(self._looks):
+            if begin - one.at_ns > APART_NS:
+                break
+            if one.at_ns < begin and (one.combed or one.single >= faint):
+                begin = one.at_ns
+        return begin
+
+    def _is_over(self, now: int) -> bool:
+        if self._last is None:
+            return False
+        clean = sum(one.at_ns > self._last.at_ns for one in self._looks)
+        quiet = now - self._last.at_ns
+        return (quiet >= OVER_NS and clean >= OVER_LOOKS) or quiet >= FORGET_NS
+
+    def _close(self, certain_ns: int) -> Iterator[Finding]:
+        """Dated at the first clean picture, or soon after the last combed one where nothing moved then."""
+        assert self._last is not None
+        last = self._last
+        later = [one.at_ns for one in self._looks if one.at_ns > last.at_ns]
+        end = min([last.at_ns + SLACK_NS, *later[:1]])
+        yield from self._hold.update(end, False, 0.0, end_ns=certain_ns)
 
 
 DETECTOR = Combing

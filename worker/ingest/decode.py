@@ -200,7 +200,7 @@ class TrackDecoder:
             yield Damage(at, self.track, 1, "picture decoded from damaged data")
         yield Frame(
             self.track, at, duration, shown.luma, shown.chroma, shown.depth, shown.full_range, frame.is_corrupt,
-            matrix=shown.matrix, transfer=shown.transfer,
+            matrix=shown.matrix, transfer=shown.transfer, interlaced=bool(frame.interlaced_frame),
             joins=placed.joins or [b.kind for b in placed.breaks] == ["gap"],  # same clock, time skipped
         )  # fmt: skip
 

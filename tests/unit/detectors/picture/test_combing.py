@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+import cv2
 import numpy as np
 import pytest
 
@@ -47,8 +48,8 @@ def test_golden_dated_from_the_first_combed_look_to_the_last() -> None:
         f for f in findings(combing(), stream) if isinstance(f, DefectEdge) and f.edge is not Edge.UPDATED
     ]
     assert [f.edge for f in found] == [Edge.OPENED, Edge.CLOSED]
-    # Every picture is looked at here; the first of the fault has no field before it.
-    assert [f.at_ns / SECOND for f in found] == [pytest.approx(4.12, abs=0.09), 8.0]
+    # Five pictures a second are looked at; the first of the fault has no field before it.
+    assert [f.at_ns / SECOND for f in found] == [4.2, 8.0]
     assert {f.severity for f in found} == {Severity.WARNING}
 
 
@@ -65,6 +66,50 @@ def test_ten_bits_comb_as_eight() -> None:
     for frame in stream:
         frame.luma, frame.depth = np.left_shift(frame.luma, 2, dtype=np.uint16), 10
     assert [e for e, _ in spans(stream)] == ["opened", "closed"]
+
+
+def telecined(film: list[Picture]) -> list[Picture]:
+    """Film brought to 60 fields a second: of five pictures that come of four, two are woven of two moments."""
+    out = []
+    for a, b, c, d in zip(*(film[k::4] for k in range(4)), strict=False):
+        out += [copied(a), copied(b), copied(b), copied(c), copied(d)]
+        for mixed, other in ((out[-3], c), (out[-2], d)):
+            for plane, source in zip(mixed, other, strict=True):
+                plane[1::2] = source[1::2]
+    return out
+
+
+def test_film_woven_by_pulldown_is_found() -> None:
+    film = panning(8)
+    said = spans(frames([*film[:100], *telecined(film[100:])], fps=30))
+    assert [e for e, _ in said] == ["opened"]
+    assert said[0][1] == pytest.approx(100 / 30, abs=0.4)
+
+
+def test_a_stream_that_says_it_is_interlaced_is_not_judged() -> None:
+    stream = broken(_woven, panning(8), 50, 150)
+    for frame in stream:
+        frame.interlaced = True
+    assert spans(stream) == []
+
+
+@pytest.mark.parametrize("step", [1, 2])
+@pytest.mark.parametrize("ruled", [False, True])
+def test_thin_lines_that_roll_are_programme(*, step: int, ruled: bool) -> None:
+    """Credits whose strokes are one line thick, and ruled paper."""
+    sheet = np.full((900, 480), 30, np.uint8)
+    if ruled:
+        sheet[::3] = 200
+    else:
+        for row in range(20, 900, 18):
+            cv2.putText(sheet, "WRITTEN FILMED AND CUT BY", (20, row), cv2.FONT_HERSHEY_PLAIN, 1.0, 200, 1)
+    shown = [(sheet[step * i : step * i + HEIGHT].copy(), *pan(0)[1:]) for i in range(200)]
+    assert spans(frames(shown)) == []
+
+
+def test_noise_does_not_comb() -> None:
+    rng = np.random.default_rng(3)
+    assert spans(frames(grain(pan(i), rng, 12.0) for i in range(120))) == []
 
 
 def striped(picture: Picture, bright: int = 60) -> Picture:
