@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -29,8 +30,13 @@ class Curve:
     """One measurement over time, thinned when it grows long."""
 
     def __init__(self) -> None:
-        self.points: list[tuple[float, float]] = []
+        self._at_s, self._values = array("d"), array("d")  # a seventh of what a list of pairs takes
         self._step, self._skipped = 1, 0
+
+    @property
+    def points(self) -> list[tuple[float, float]]:
+        """(seconds of media time, value), oldest first."""
+        return list(zip(self._at_s, self._values, strict=True))
 
     def add(self, at_s: float, value: float) -> None:
         """Add a point, or skip it when only every n-th is kept by now."""
@@ -38,9 +44,10 @@ class Curve:
         if self._skipped < self._step:
             return
         self._skipped = 0
-        self.points.append((at_s, value))
-        if len(self.points) >= MOST_POINTS:
-            self.points = self.points[::2]
+        self._at_s.append(at_s)
+        self._values.append(value)
+        if len(self._at_s) >= MOST_POINTS:
+            self._at_s, self._values = self._at_s[::2], self._values[::2]
             self._step *= 2
 
 
