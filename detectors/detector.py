@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from contracts.errors import ConfigError
-from contracts.findings import Finding
+from contracts.findings import DefectEdge, Finding
 from detectors.events import Break, Damage, Fetch, Format, Source, Tick
 from detectors.frame import Feature, PictureView, SoundView
 
@@ -67,6 +67,14 @@ class Detector(Generic[P]):
                 raise ConfigError(
                     f"Detector {cls.__name__} wants {feature.name!r} more often than its {feature.rate_hz} a second."
                 )
+
+    def adopt(self, edge: DefectEdge) -> None:
+        """A defect that this detector found in another process is open; told before anything is shown.
+
+        Wanted where a defect that is there from the first picture on would be judged otherwise than one whose
+        beginning was seen. `edge` says when it began, which may be among what is shown.
+        """
+        return
 
     @property
     def ready(self) -> bool:

@@ -106,10 +106,10 @@ class Child:
         zero = state.get("zero_at")
         self._zero_at: datetime | None = datetime.fromisoformat(zero) if zero else None
         self._reading: AnyReading | None = None
-        self.pipeline = Pipeline(self._seats)
         position_ns = int((self._resume or {}).get("position_ns", 0))
         said = {**(state.get("said") or {}), "open": config.get("open", [])}
         self.handover = Handover(self._seats, said, position_ns)
+        self.pipeline = Pipeline(self._seats, self.handover.open_defects)
         self._lead_ns = LEAD_NS
         self._family = {s.detector.id: s.detector.family() for s in self._seats}
         self._mode = {s.detector.id: s.mode.value for s in self._seats}

@@ -65,8 +65,10 @@ class _Blindness:
 class Pipeline:
     """The detectors of one watch."""
 
-    def __init__(self, seats: Sequence[Seat]) -> None:
+    def __init__(self, seats: Sequence[Seat], open_before: Sequence[DefectEdge] = ()) -> None:
+        """`open_before`: what the watch before this one left open; its detectors adopt it."""
         self._seats = list(seats)
+        self._open_before = list(open_before)
         self._chairs: list[_Chair] = []
         self._learners: list[_Chair] = []  # those that may say that they are not ready
         self._pushed = 0
@@ -192,6 +194,9 @@ class Pipeline:
     def _sit(self, seat: Seat, track: str | None) -> None:
         chair = _Chair(seat, seat.detector(seat.params, track), track, frozenset(seat.detector.needs))
         self._chairs.append(chair)
+        for edge in self._open_before:
+            if (edge.detector, edge.track) == (chair.seat.detector.id, track):
+                chair.detector.adopt(edge)
         if seat.detector.ready is not Detector.ready:
             self._learners.append(chair)
 

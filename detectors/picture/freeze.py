@@ -112,6 +112,11 @@ class Freeze(Detector[FreezeParams]):
         self._still: Small | None = None  # what came to rest last as programmes do,
         self._still_ns = 0  # and until when it was there
         self._second, self._most = -1, 0.0
+        self._adopted: DefectEdge | None = None
+
+    def adopt(self, edge: DefectEdge) -> None:
+        """What stands still from the first picture on is that freeze, or that still."""
+        self._adopted = edge
 
     def _make_hold(self, length_s: float, severity: Severity) -> Hold:
         return Hold(
@@ -159,9 +164,13 @@ class Freeze(Detector[FreezeParams]):
         if end is not None and end.creeps:
             self._rest = None
             return
-        frozen = end is not None and self._stopped_at_once(end) and not self._is_still_the_still(rest)
+        adopted, self._adopted = self._adopted, None
+        if end is None and adopted is not None:
+            frozen, rest.since_ns = adopted.severity is Severity.ERROR, min(rest.stood_ns, adopted.at_ns)
+        else:
+            frozen = end is not None and self._stopped_at_once(end) and not self._is_still_the_still(rest)
+            rest.since_ns = rest.stood_ns if end is None else end.since_ns
         rest.hold = self._hold if frozen else self._still_hold
-        rest.since_ns = rest.stood_ns if end is None else end.since_ns
         rest.picture = small
 
     def _is_still_the_still(self, rest: _Rest) -> bool:

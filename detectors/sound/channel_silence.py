@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import Field
 
-from contracts.findings import Finding, Measurement, Severity
+from contracts.findings import DefectEdge, Finding, Measurement, Severity
 from detectors.detector import Detector, Params, Scope
 from detectors.frame import SoundView
 from detectors.hold import Hold
@@ -92,10 +92,15 @@ class ChannelSilence(Detector[ChannelSilenceParams]):
         self._end_ns = 0
         self._rest_since_ns: int | None = None  # since when nobody has played
         self._blocks = 0
+        self._adopted: set[str] = set()
+
+    def adopt(self, edge: DefectEdge) -> None:
+        """That channel was known to carry sound."""
+        self._adopted |= {edge.channel} if edge.channel else set()
 
     def sound(self, view: SoundView) -> Iterator[Finding]:
         if view.channels != self._layout or abs(view.at_ns - self._end_ns) > HOLE_NS:
-            yield from self._restart(view.channels)
+            yield from self._restart(view.channels, view.at_ns)
         self._end_ns = view.end_ns
         self._blocks += 1
         if not self._channels:
@@ -126,7 +131,7 @@ class ChannelSilence(Detector[ChannelSilenceParams]):
                 yield Measurement("channel_level", level, "dBFS", view.end_ns, self.track, name)
                 channel.loudest = 0.0
 
-    def _restart(self, layout: tuple[str, ...]) -> Iterator[Finding]:
+    def _restart(self, layout: tuple[str, ...], at_ns: int) -> Iterator[Finding]:
         for channel in self._channels.values():
             yield from channel.hold.reset(self._end_ns)
         self._layout, self._rest_since_ns = layout, None
@@ -147,6 +152,10 @@ class ChannelSilence(Detector[ChannelSilenceParams]):
             )
             for name in watched
         }
+
+        for name in self._adopted & self._channels.keys():
+            self._channels[name].heard_ns, self._channels[name].last_heard_ns = KNOWN_NS, at_ns
+        self._adopted.clear()
 
     def _heard(self, channel: _Channel, start: int, end: int) -> Iterator[Finding]:
         channel.lapse_ns += end - start

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 import numpy as np
 from pydantic import Field
 
-from contracts.findings import Finding, Measurement, Severity
+from contracts.findings import DefectEdge, Finding, Measurement, Severity
 from detectors.detector import Detector, Params, Scope
 from detectors.frame import SoundView
 from detectors.hold import Hold
@@ -75,6 +75,11 @@ class Silence(Detector[SilenceParams]):
         self._after: list[float] = []  # dBFS of the first steps of quiet
         self._second = 0.0
         self._blocks = 0
+        self._adopted = False
+
+    def adopt(self, edge: DefectEdge) -> None:
+        """Quiet from the first sample on is that silence."""
+        self._adopted = True
 
     def sound(self, view: SoundView) -> Iterator[Finding]:
         if self._end_ns is not None and abs(view.at_ns - self._end_ns) > HOLE_NS:
@@ -113,6 +118,8 @@ class Silence(Detector[SilenceParams]):
         self._sound_ns += end - start
         if self._hold.is_open:
             yield from self._hold.update(start, False, 0.0, end_ns=end)
+        if self._sound_ns > CLICK_NS:
+            self._adopted = False
         if self._sound_ns > CLICK_NS and not self._hold.is_open:
             # A short word, too, ends a pause: only a defect that is open bridges more than a click.
             self._since_ns = None
@@ -121,7 +128,7 @@ class Silence(Detector[SilenceParams]):
     def _was_cut(self) -> bool:
         """Whether this quiet came at once after something to be heard; a pause's room tone, gated, is not."""
         if not self._before:
-            return False
+            return self._adopted
         before = float(np.median(self._before))
         return before >= CUT_FROM_DBFS and before - float(np.median(self._after)) >= CUT_DB
 

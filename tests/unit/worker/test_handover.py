@@ -196,3 +196,17 @@ def test_an_open_defect_is_not_gone_before_good_media_beyond_the_place_has_laste
         said += words(taking.settle(pipeline))
         assert not said or second >= 21
     assert said == [("closed", 20.0)]
+
+
+def test_a_detector_is_told_what_the_watch_before_left_open_on_its_track() -> None:
+    freeze = load()["freeze"]
+    seat = Seat(freeze, freeze.Params(), Mode.CHECK)
+    opened = edge("opened", 1, 3, defect="freeze")
+    pictures = [picture(71 + n / 10, 0.1) for n in range(40)]
+    alone, taking = Pipeline([seat]), Pipeline([seat], [opened])
+    assert [w for shown in pictures for w in words(alone.push(shown))] == []
+    found = [f for shown in pictures for f in taking.push(shown) if isinstance(f, DefectEdge)]
+    assert words(found) == [("opened", 1.0)]
+    handover = Handover([seat], after(opened, position_s=80))
+    handover.see(pictures[0])
+    assert words(handover.take(found)) == [("updated", 1.0)]

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
-from contracts.findings import DefectEdge, Edge, Severity
+from contracts.findings import DefectEdge, Edge, Peak, Severity
 from detectors.events import Break
 from detectors.frame import Frame
 from detectors.picture.freeze import DETECTOR, Freeze
@@ -198,3 +198,22 @@ def test_a_new_clock_does_not_join_what_lies_on_either_side() -> None:
 def test_a_change_of_raster_is_no_freeze() -> None:
     small = [flat(90, size=(160, 90)) for _ in range(30)]
     assert spans(frames([*panning(3), *small, *panning(3)])) == []
+
+
+@pytest.mark.parametrize("severity", [Severity.ERROR, Severity.WARNING])
+def test_one_that_was_open_before_the_first_picture_goes_on_and_ends_with_the_first_movement(
+    severity: Severity,
+) -> None:
+    moving = panning(4)
+    stream = frames([moving[0]] * (4 * FPS) + moving[1:])
+    detector = freeze()
+    detector.adopt(
+        DefectEdge(
+            Edge.OPENED, "freeze", "freeze", TRACK, -70 * SECOND, -68 * SECOND, severity,
+            Peak("frozen_share", 1.0, "ratio"), 0.6,
+        )
+    )  # fmt: skip
+    found = [f for f in findings(detector, stream) if isinstance(f, DefectEdge)]
+    assert [(f.edge, f.severity) for f in found] == [(Edge.OPENED, severity), (Edge.CLOSED, severity)]
+    assert found[1].at_ns / SECOND == pytest.approx(4.0, abs=1.01 / FPS)
+    assert judged(stream) == []

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from contracts.findings import DefectEdge, Severity
+from contracts.findings import DefectEdge, Edge, Peak, Severity
 from detectors.sound.channel_silence import DETECTOR, ChannelSilence, ChannelSilenceParams
 from tests.injection import Fault, Level, Moment, Sound
 from tests.run import edges, findings, measured
@@ -90,3 +90,18 @@ def test_a_change_of_layout_begins_again() -> None:
 
 def test_each_channel_is_measured_once_a_second() -> None:
     assert len(measured(dead(), blocks(tone(3)), "channel_level")) == 6
+
+
+def test_one_that_was_open_before_the_first_sample_goes_on() -> None:
+    detector = dead()
+    peak = Peak("channel_level", -120.0, "dBFS")
+    detector.adopt(
+        DefectEdge(
+            Edge.OPENED, "channel_silence", "channel_silence", "audio:0", -9 * SECOND, -6 * SECOND, Severity.ERROR,
+            peak, -60.0, channel="R",
+        )
+    )  # fmt: skip
+    sound = join(without(speech(5.0), 1), speech(3.0, seed=2))
+    found = [f for f in findings(detector, blocks(sound)) if isinstance(f, DefectEdge)]
+    assert [(f.edge.value, f.channel) for f in found] == [("opened", "R"), ("closed", "R")]
+    assert found[1].at_ns / SECOND == pytest.approx(5.0, abs=0.05)
