@@ -281,15 +281,15 @@ _PHASES = (
 _FILTER = np.array([*_PHASES, _PHASES[1][::-1], _PHASES[0][::-1]], np.float32)  # (4, 12)
 _TAPS = _FILTER.shape[1]
 _GAIN = float(np.abs(_FILTER).sum(axis=1).max())  # no interpolated value exceeds the samples by more
-_RUN = 32  # samples interpolated by one row of a matrix product
+TRUE_PEAK_RUN = 32  # samples interpolated by one row of a matrix product
 LOWEST_TRUE_PEAK = float(10 ** (-3 / 20))  # values above are always exact
 
 
 def _interpolator() -> npt.NDArray[np.float32]:
-    matrix = np.zeros((_RUN + _TAPS - 1, _RUN, 4), np.float32)
-    for n in range(_RUN):
+    matrix = np.zeros((TRUE_PEAK_RUN + _TAPS - 1, TRUE_PEAK_RUN, 4), np.float32)
+    for n in range(TRUE_PEAK_RUN):
         matrix[n : n + _TAPS, n, :] = _FILTER[:, ::-1].T
-    return matrix.reshape(_RUN + _TAPS - 1, _RUN * 4)
+    return matrix.reshape(TRUE_PEAK_RUN + _TAPS - 1, TRUE_PEAK_RUN * 4)
 
 
 _INTERPOLATOR = _interpolator()
@@ -301,10 +301,13 @@ class TruePeak:
 
     `peak` is exact where it is above -3 dBTP or a new maximum; elsewhere it may be the sample peak, since the
     interpolation was skipped where the filter's largest gain (6.1 dB) proves that it changes neither.
+    `runs` is the highest of any channel in each run of `TRUE_PEAK_RUN` samples, exact above -3 dBTP and 0 where it was
+    not looked at; None where no run was.
     """
 
     peak: Real
     highest: Real
+    runs: Samples | None = None
 
 
 def _true_peak(block: Block) -> TruePeak:
@@ -319,12 +322,15 @@ def _true_peak(block: Block) -> TruePeak:
         last = before[SAMPLES][:, -(_TAPS - 1) :]
         tail[:, _TAPS - 1 - last.shape[1] :] = last
     if (np.maximum(peak, np.abs(tail).max(axis=1)) * _GAIN > floor).any():
-        runs = -(-samples // _RUN)
-        padded = np.zeros((channels, (runs + 1) * _RUN), np.float32)
+        runs = -(-samples // TRUE_PEAK_RUN)
+        highest_of = np.zeros(runs, np.float32)
+        padded = np.zeros((channels, (runs + 1) * TRUE_PEAK_RUN), np.float32)
         padded[:, : _TAPS - 1] = tail
         padded[:, _TAPS - 1 : _TAPS - 1 + samples] = x
-        windows = np.lib.stride_tricks.sliding_window_view(padded, _RUN + _TAPS - 1, axis=1)[:, ::_RUN]
-        halves = padded.reshape(channels, 2 * (runs + 1), _RUN // 2)
+        windows = np.lib.stride_tricks.sliding_window_view(padded, TRUE_PEAK_RUN + _TAPS - 1, axis=1)[
+            :, ::TRUE_PEAK_RUN
+        ]
+        halves = padded.reshape(channels, 2 * (runs + 1), TRUE_PEAK_RUN // 2)
         each = np.maximum(halves.max(axis=2), -halves.min(axis=2))
         bound = np.maximum(np.maximum(each[:, :-2:2], each[:, 1:-2:2]), each[:, 2::2]) * _GAIN
         for channel in range(channels):
@@ -332,9 +338,12 @@ def _true_peak(block: Block) -> TruePeak:
             if len(chosen):
                 finer = windows[channel, chosen] @ _INTERPOLATOR
                 # The zeros after the last sample would invent an overshoot of the sound's end.
-                if samples % _RUN and chosen[-1] == runs - 1:
-                    finer[-1, 4 * (samples % _RUN) :] = 0.0
-                peak[channel] = max(peak[channel], float(finer.max()), -float(finer.min()))
+                if samples % TRUE_PEAK_RUN and chosen[-1] == runs - 1:
+                    finer[-1, 4 * (samples % TRUE_PEAK_RUN) :] = 0.0
+                of_runs = np.maximum(finer.max(axis=1), -finer.min(axis=1))
+                highest_of[chosen] = np.maximum(highest_of[chosen], of_runs)
+                peak[channel] = max(peak[channel], float(of_runs.max()))
+        return TruePeak(peak, np.maximum(highest, peak), highest_of)
     return TruePeak(peak, np.maximum(highest, peak))
 
 

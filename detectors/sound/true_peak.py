@@ -2,8 +2,9 @@
 
 Measures  true_peak      dBTP: the highest of any channel in each second; at the end true_peak_max, the highest of all.
 Defect    true_peak      above `alarm_dbtp`: severity warning. Above `max_dbtp` only: severity info, a property of the
-          deliverable. An episode lasts as long as peaks follow one another within `bridge_seconds` (10 s for info).
-          When peaks pass `alarm_dbtp` in the course of an info episode, that one ends and another begins.
+          deliverable. An episode lasts as long as peaks follow one another within `bridge_seconds` (10 s for info),
+          dated at its first and last peak, to a millisecond. When peaks pass `alarm_dbtp` in the course of an info
+          episode, that one ends and another begins.
 Blind to  what a later decoder adds: lossy coding raises peaks by 1 dB or more. In each second the value may be the
           sample peak where that is proven to change neither a verdict nor the maximum.
 Source    ITU-R BS.1770-5, annex 2 (fourfold oversampling, 48 taps); EBU R128 allows -1 dBTP, ATSC A/85 -2. Mastered
@@ -15,15 +16,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 from pydantic import Field
 
 from contracts.findings import Finding, Measurement, Severity
 from detectors.detector import Detector, Params, Scope
 from detectors.frame import SoundView
 from detectors.hold import Hold
-from detectors.sound_features import TRUE_PEAK, decibels
+from detectors.sound_features import TRUE_PEAK, TRUE_PEAK_RUN, decibels
 
 SECOND = 1_000_000_000
+LEAST_BRIDGE_NS = 100_000_000  # a tone passes the limit with every period
 INFO_BRIDGE_SECONDS = 10.0  # what is only a property of the material need not be told often
 
 
@@ -56,7 +59,7 @@ class TruePeak(Detector[TruePeakParams]):
                 unit="dBTP",
                 threshold=limit,
                 open_ns=0,
-                close_ns=round(bridge_seconds * SECOND),
+                close_ns=max(LEAST_BRIDGE_NS, round(bridge_seconds * SECOND)),
                 severity=severity,
             )
 
@@ -68,18 +71,35 @@ class TruePeak(Detector[TruePeakParams]):
     def sound(self, view: SoundView) -> Iterator[Finding]:
         peak = float(view[TRUE_PEAK].peak.max())
         value = decibels(peak * peak)
-        alarming = value > self.params.alarm_dbtp
-        if alarming:
-            yield from self._over.reset(view.at_ns)
-        yield from self._alarm.update(view.at_ns, alarming, value, end_ns=view.end_ns)
+        if value > self.params.alarm_dbtp:
+            yield from self._over.reset(self._span(view, self.params.alarm_dbtp)[0])
+        yield from self._update(self._alarm, view, value)
         if not self._alarm.is_open:
-            yield from self._over.update(view.at_ns, value > self.params.max_dbtp, value, end_ns=view.end_ns)
+            yield from self._update(self._over, view, value)
         self._highest = max(self._highest, peak)
         self._second = max(self._second, peak)
         self._blocks += 1
         if self._blocks % 10 == 0:
             yield Measurement("true_peak", decibels(self._second**2), "dBTP", view.end_ns, self.track)
             self._second = 0.0
+
+    def _update(self, hold: Hold, view: SoundView, value: float) -> Iterator[Finding]:
+        if value <= hold.threshold:
+            yield from hold.update(view.at_ns, False, value, end_ns=view.end_ns)
+            return
+        begin, end = self._span(view, hold.threshold)
+        yield from hold.update(begin, True, value, end_ns=end)
+        yield from hold.update(end, False, value, end_ns=view.end_ns)
+
+    def _span(self, view: SoundView, limit_dbtp: float) -> tuple[int, int]:
+        """(begin, end) in media ns of what passes the limit in a block that does."""
+        runs = view[TRUE_PEAK].runs
+        over = np.flatnonzero(runs > 10 ** (limit_dbtp / 20)) if runs is not None else ()
+        if not len(over):  # by no more than a rounding
+            return view.at_ns, view.end_ns
+        run_ns = TRUE_PEAK_RUN * SECOND
+        begin = view.at_ns + int(over[0]) * run_ns // view.rate_hz
+        return begin, min(view.end_ns, view.at_ns + (int(over[-1]) + 1) * run_ns // view.rate_hz)
 
     def finish(self, at_ns: int) -> Iterator[Finding]:
         if self._blocks:
