@@ -94,9 +94,9 @@ class TruePeak(Detector[TruePeakParams]):
     def _span(self, view: SoundView, limit_dbtp: float) -> tuple[int, int]:
         """(begin, end) in media ns of what passes the limit in a block that does."""
         runs = view[TRUE_PEAK].runs
-        over = np.flatnonzero(runs > 10 ** (limit_dbtp / 20)) if runs is not None else ()
-        if not len(over):  # by no more than a rounding
+        if runs is None or not (runs > 10 ** (limit_dbtp / 20)).any():  # by no more than a rounding
             return view.at_ns, view.end_ns
+        over = np.flatnonzero(runs > 10 ** (limit_dbtp / 20))
         run_ns = TRUE_PEAK_RUN * SECOND
         begin = view.at_ns + int(over[0]) * run_ns // view.rate_hz
         return begin, min(view.end_ns, view.at_ns + (int(over[-1]) + 1) * run_ns // view.rate_hz)
