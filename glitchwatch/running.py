@@ -30,9 +30,11 @@ from glitchwatch.render.table import print_report
 from glitchwatch.render.words import clock as clock_words
 from worker.ingest.options import IngestOptions
 from worker.sinks.record import Kept, describe
+from worker.warm import give_back, share_one_heap
 from worker.watch import Listener, Progress, Watch
 
 PRECEDENCE = (2, 3, 1, 0)  # of several exit statuses the first that occurs
+TIDY_S = 10.0  # how often free memory goes back while a live input is watched
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,8 @@ def watch_url(url: str, request: Request, *, for_s: float | None) -> int:
     clock = SystemClock()
     done = _Done()
     growth = _Growth(clock.monotonic) if request.memory else None
+    share_one_heap()  # before there are threads
+    tidied_s = clock.monotonic()
     with _measurement_file(request) as measured, WatchStatus(console, clock) as status:
 
         def on_finding(finding: Finding) -> None:
@@ -155,6 +159,10 @@ def watch_url(url: str, request: Request, *, for_s: float | None) -> int:
                 (edge.defect, edge.severity) for edge in watch.open_defects if edge.suppressed_by is None
             ]
             status.update(progress.watched_s, progress.blind_s, named, reason)
+            nonlocal tidied_s
+            if clock.monotonic() - tidied_s >= TIDY_S:
+                tidied_s = clock.monotonic()
+                give_back()
             if growth is not None:
                 growth.look()
 

@@ -125,6 +125,7 @@ class Headroom:
 
 STEPS = ("detectors with a rate of their own run less often", "pictures that no other needs are left out")
 WORSEN_S = 5.0
+HAND_BACK_S = 15.0  # whoever takes over looks at some seconds again: not worth it for a lag that passes
 RECOVER_S = 30.0
 
 
@@ -144,7 +145,8 @@ class Degrader:
         if behind != self._behind or self._since_s is None:
             self._behind, self._since_s = behind, now_s
         lasts_s = now_s - self._since_s
-        if behind and lasts_s >= WORSEN_S and now_s - self._changed_s >= WORSEN_S:
+        wait_s = HAND_BACK_S if self.step == len(STEPS) else WORSEN_S
+        if behind and lasts_s >= wait_s and now_s - self._changed_s >= wait_s:
             self._changed_s = now_s
             if self.step == len(STEPS):
                 return True

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import ConfigError
-from worker.headroom import Degrader, Headroom, Limits, limits
+from worker.headroom import HAND_BACK_S, Degrader, Headroom, Limits, limits
 from worker.settings import read
 
 
@@ -53,15 +53,15 @@ def test_steps_are_taken_one_by_one_and_then_a_watch_is_handed_back() -> None:
     degrader = Degrader(6.0)
     taken: list[tuple[float, int]] = []
     back: list[float] = []
-    for second in range(40):
+    for second in range(60):
         before = degrader.step
         if degrader.look(second, [0.1, 7.0]):
             back.append(second)
         if degrader.step != before:
             taken.append((second, degrader.step))
     assert taken == [(5, 1), (10, 2)]
-    assert back[0] == 15
-    assert all(b - a >= 5 for a, b in pairwise(back))
+    assert back[0] == 10 + HAND_BACK_S
+    assert all(b - a >= HAND_BACK_S for a, b in pairwise(back))
 
 
 def test_steps_are_given_back_slowly() -> None:
