@@ -182,8 +182,10 @@ class Book:
         told = next((t for t in self.told.values() if t.reported is pair.reported), None)
         if told is None or pair.truth in self.outages:
             return None
-        onset = self.published.get(self._segment_of(pair.truth.start))
-        number = self._segment_of(told.certain - timedelta(milliseconds=1))
+        begins = self._segment_of(pair.truth.start + timedelta(milliseconds=1))
+        onset = self.published.get(begins)
+        # What is certain at the end of a segment is so with that segment, what begins with the next one with the next.
+        number = max(begins, self._segment_of(told.certain - timedelta(milliseconds=1)))
         certain, served = self.published.get(number), self.served.get(number)
         if onset is None or certain is None:
             return None

@@ -77,6 +77,16 @@ def test_a_fault_that_is_told_once_is_found_and_its_delay_counts_from_the_segmen
     assert delay is not None
     # Certain at 23 s, which is in the segment that was published at 24; it begins in the one of 22.
     assert (delay.after_certain_s, delay.after_onset_s) == pytest.approx((0.4, 2.4))
+    assert delay.fetched_s == pytest.approx(0.1)
+
+
+def test_what_is_certain_with_the_first_picture_of_a_segment_is_so_with_that_segment() -> None:
+    made = book(Fault(KINDS["clock_jump"], 24.0, 24.0))
+    made.event(edge("opened", "timestamp_drift", 24.0, 24.0, heard_s=26.3))
+    [pair] = made.verdict(78).found
+    delay = made.delay(pair)
+    assert delay is not None
+    assert (delay.after_certain_s, delay.after_onset_s) == pytest.approx((0.3, 0.3))
 
 
 def test_what_nobody_told_is_missed_unless_the_origin_did_not_serve_it() -> None:
