@@ -85,14 +85,14 @@ def test_a_lost_segment_is_not_found_and_its_sound_is() -> None:
 
 @pytest.mark.parametrize("kind", ["origin_away", "origin_resets"])
 def test_the_origin_goes_away_and_comes_back(kind: str) -> None:
-    with opened(Fault(KINDS[kind], 7.0, 9.0)) as origin:
+    with opened(Fault(KINDS[kind], 7.0, 11.0)) as origin:
         wait_until(origin, 7.1)
         if kind == "origin_away":
             assert httpx.get(at(origin, "picture.m3u8"), timeout=5).status_code == 503
         else:
             with pytest.raises(httpx.HTTPError):
                 httpx.get(at(origin, "picture.m3u8"), timeout=5)
-        wait_until(origin, 9.1)
+        wait_until(origin, 11.1)
         assert httpx.get(at(origin, "picture.m3u8"), timeout=5).status_code == 200
 
 

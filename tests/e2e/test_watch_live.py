@@ -25,6 +25,10 @@ from tests.e2e.live import PIECE_S, QUICK, Live, Piece, Replay, fault, names, pi
 from worker.ingest.playlists import PlaylistReading
 from worker.ingest.timeline import Timeline
 
+pytestmark = pytest.mark.timeout(
+    400
+)  # channels are watched as they come, for a minute and on a busy machine longer
+
 
 def whole(report: Report, *, lost_s: float = 0.0, within_s: float = 0.3) -> bool:
     """Whether all media was watched but `lost_s`."""
