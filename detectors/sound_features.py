@@ -220,19 +220,26 @@ def _carries(rate_hz: int, length: int, pieces: int) -> Real:
     return np.ascontiguousarray(matrix.T)
 
 
-_PIECE = 64  # samples filtered by one matrix product
+@lru_cache(maxsize=8)
+def _piece(rate_hz: int) -> int:
+    """How many samples are filtered by one matrix product: a divisor of a block of 100 ms, where there is one.
+
+    Longer pieces make this product dear, shorter ones the product that leads from state to state.
+    """
+    return next((n for n in range(128, 96, -1) if (rate_hz // 10) % n == 0), 96)
 
 
 def k_weight(x: Samples, rate_hz: int, state: Real) -> tuple[Samples, Real]:
     """`x` (channels, samples) through the K-weighting, and the filter's new `state` (channels, 4).
 
-    The recursion is exact: pieces of 64 samples are independent once the state before each is known, and those
+    The recursion is exact: pieces of about 100 samples are independent once the state before each is known, and those
     follow from one another by a small matrix product. The state is carried in double precision.
     """
     channels, samples = x.shape
     parts: list[Samples] = []
     done = 0
-    for length in (_PIECE, samples % _PIECE):
+    piece = _piece(rate_hz)
+    for length in (piece, samples % piece):
         pieces = (samples - done) // length if length else 0
         if not pieces:
             continue

@@ -15,12 +15,8 @@ Source    ITU-R BT.1702-3 (20 cd/m², 160 cd/m², in HDR above it a Michelson co
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
-from typing import Any
 
 import cv2
 import numpy as np
@@ -32,6 +28,7 @@ from detectors.detector import Detector, Params, Scope
 from detectors.events import Break
 from detectors.frame import Feature, Frame, PictureView, Transfer
 from detectors.hold import Hold
+from detectors.picture._flashing import SECOND_NS, Sequence, reach
 from detectors.picture_features import (
     CHROMA_SMALL,
     KR_KB,
@@ -42,25 +39,13 @@ from detectors.picture_features import (
     white_code,
 )
 
-Blocks = npt.NDArray[np.float32]  # (BLOCK_ROWS, BLOCK_COLUMNS)
-
 SDR_WHITE, HLG_WHITE, MOST_CDM2 = 200.0, 1000.0, 1000.0  # cd/m²
 BRIGHT_CDM2 = 160.0  # ITU-R BT.1702-3: in SDR, a darker state from here on does no harm
 MICHELSON = 1 / 17  # and in HDR it needs this contrast
 SDR_STEP, HDR_STEP = 24, 10  # counts of our scale of light that one harmful step takes
 RED_SCALE, RED_STEP, RED_SHARE = 320.0, 20, 0.8  # WCAG 2.3.1
 
-BLOCK_ROWS, BLOCK_COLUMNS = 18, 32
-COHERENT = 0.6  # a block changes its light when of its samples that do, so many more go one way
-TOGETHER_NS = 90_000_000  # changes within this time are one
-STIRS = 0.04  # of the samples change: below this share, nothing flashes
-LEAST_WEIGHT = 0.1  # of a block must change
-ROUNDED = 0.002  # shares of blocks are rounded to 8 bits
-AGAIN = 0.2  # of its blocks change back: then it is another change
-SECOND_NS = 1_000_000_000
-WINDOW_NS = 995_000_000  # less than a second, by less than a picture
 PAUSE_NS = 400_000_000  # flashing that is too slow for so long has ended
-MOST_CHANGES = 128  # remembered
 # 8-bit code values, a mean difference: a picture that differs less is looked at together with the next. The smallest
 # harmful change, 10 codes (160 to 180 cd/m²) on a quarter of the raster, is 2.5.
 UNMOVED = 0.7
@@ -137,8 +122,8 @@ def _red(frame: Frame) -> Small | None:
     rows = np.minimum(np.arange(height) * small.shape[0] // height, small.shape[0] - 1)
     columns = np.minimum(np.arange(width) * small.shape[1] // width, small.shape[1] - 1)
     black = black_code(frame.full_range)
-    reach, swing = (255.0, 255.0) if frame.full_range else (219.0, 224.0)
-    y = (small[rows][:, columns].astype(np.float32) - black) / reach
+    span, swing = (255.0, 255.0) if frame.full_range else (219.0, 224.0)
+    y = (small[rows][:, columns].astype(np.float32) - black) / span
     cb, cr = ((plane.astype(np.float32) - 128) / swing for plane in chroma)
     kr, kb = KR_KB[frame.matrix]
     red, blue = y + 2 * (1 - kr) * cr, y + 2 * (1 - kb) * cb
@@ -150,131 +135,6 @@ def _red(frame: Frame) -> Small | None:
 
 
 RED: Feature[Frame, Small | None] = Feature("flash_red", _red)
-
-
-def _reach(plane: Any, least: int) -> Any:
-    """255 where the plane is at least that, else 0."""
-    return cv2.threshold(plane, least - 1, 255, cv2.THRESH_BINARY)[1]
-
-
-class _Turns:
-    """Where each sample turned: by `step` up from its lowest since the last turn, or down from its highest."""
-
-    def __init__(self, plane: Small, step: int) -> None:
-        self._high: Any = plane.copy()
-        self._low: Any = plane.copy()
-        self._may_rise: Any = np.full_like(plane, 255)
-        self._may_fall: Any = np.full_like(plane, 255)
-        self._step = step
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return tuple(self._high.shape)
-
-    def add(self, plane: Small) -> tuple[Small, Small] | None:
-        """(risen, fallen): 255 where a sample turned with this picture; None when hardly any did."""
-        risen = _reach(cv2.subtract(plane, self._low), self._step)
-        fallen = _reach(cv2.subtract(self._high, plane), self._step)
-        turned = cv2.countNonZero(risen), cv2.countNonZero(fallen)
-        if turned[0]:
-            self._may_rise = cv2.subtract(self._may_rise, risen)
-            self._may_fall = cv2.bitwise_or(self._may_fall, risen)
-        if turned[1]:
-            self._may_fall = cv2.subtract(self._may_fall, fallen)
-            self._may_rise = cv2.bitwise_or(self._may_rise, fallen)
-        # A sample that may not fall has no highest value, one that may not rise no lowest.
-        self._high = cv2.bitwise_and(cv2.max(self._high, plane), self._may_fall)
-        self._low = cv2.bitwise_or(cv2.min(self._low, plane), cv2.bitwise_not(self._may_rise))
-        if sum(turned) < STIRS * plane.size:
-            return None
-        return risen, fallen
-
-
-@dataclass(slots=True)
-class _Change:
-    """Blocks that changed together: the share of each that did, positive where it brightened."""
-
-    at_ns: int
-    blocks: Blocks
-
-
-class _Sequence:
-    """Changes of one quantity, light or red, and whether they are a harmful sequence."""
-
-    def __init__(self, params: FlashParams) -> None:
-        self._params = params
-        self._turns: _Turns | None = None
-        self._pending = np.zeros((BLOCK_ROWS, BLOCK_COLUMNS), np.float32)  # signed share that has turned
-        self._touched = np.full((BLOCK_ROWS, BLOCK_COLUMNS), -SECOND_NS, np.int64)
-        self._sign = np.zeros((BLOCK_ROWS, BLOCK_COLUMNS), np.float32)  # direction of the last change
-        self._changes: deque[_Change] = deque(maxlen=MOST_CHANGES)
-        self.area = 0.0  # of the latest change
-
-    def clear(self) -> None:
-        """The past is void."""
-        self._turns = None
-        self._changes.clear()
-        self._pending[:], self._sign[:] = 0, 0
-
-    def add(self, at_ns: int, plane: Small, step: int) -> tuple[int, float] | None:
-        """(beginning, flashes a second) of a harmful sequence that goes on in this picture, else None."""
-        self.area = 0.0
-        if self._turns is None or self._turns.shape != plane.shape:
-            self.clear()
-            self._turns = _Turns(plane, step)
-            return None
-        turned = self._turns.add(plane)
-        if turned is None:
-            return None
-        self._gather(at_ns, *turned)
-        new = (np.abs(self._pending) >= LEAST_WEIGHT) & (np.sign(self._pending) != self._sign)
-        if not new.any():
-            return None
-        self._sign[new] = np.sign(self._pending[new])
-        change = self._note(at_ns, np.where(new, self._pending, 0))
-        self.area = float(np.abs(change.blocks).mean())
-        return self._judge(change) if self.area > self._params.max_area + ROUNDED else None
-
-    def _gather(self, at_ns: int, risen: Small, fallen: Small) -> None:
-        size = (BLOCK_COLUMNS, BLOCK_ROWS)
-        up, down = (
-            cv2.resize(m, size, interpolation=cv2.INTER_AREA).astype(np.float32) for m in (risen, fallen)
-        )
-        net = (up - down) / 255
-        net[np.abs(net) < COHERENT * (up + down) / 255] = 0
-        over = (net * self._pending < 0) | (at_ns - self._touched > TOGETHER_NS)
-        self._pending[over] = 0
-        self._pending += net
-        self._touched[net != 0] = at_ns
-
-    def _note(self, at_ns: int, blocks: Blocks) -> _Change:
-        """The change that these blocks belong to: the last one, as long as it lasts, or a new one."""
-        while self._changes and at_ns - self._changes[0].at_ns >= WINDOW_NS:
-            self._changes.popleft()
-        if self._changes and at_ns - self._changes[-1].at_ns <= TOGETHER_NS:
-            last = self._changes[-1]
-            if np.count_nonzero(last.blocks * blocks < 0) <= AGAIN * np.count_nonzero(blocks):
-                last.blocks = np.where(blocks != 0, blocks, last.blocks)
-                return last
-        self._changes.append(_Change(at_ns, blocks))
-        return self._changes[-1]
-
-    def _judge(self, last: _Change) -> tuple[int, float] | None:
-        """Follow the same blocks back through changes to and fro, each block through all but one of them."""
-        sign, weight = np.sign(last.blocks), np.abs(last.blocks)
-        absent = np.where(weight > 0, 0, 2)
-        length, first = 1, last.at_ns
-        for earlier in islice(reversed(self._changes), 1, None):
-            opposite = earlier.blocks * sign < 0
-            missing = absent + ~opposite
-            share = np.where(missing <= 1, np.where(opposite, np.abs(earlier.blocks), weight), 0)
-            if float(share[opposite].sum()) / share.size <= self._params.max_area + ROUNDED:
-                continue
-            sign, absent = -sign, missing
-            length, first = length + 1, earlier.at_ns
-        if length <= 2 * self._params.max_flashes:  # opposing changes that are more than so many pairs
-            return None
-        return first, (length - 1) / 2 / ((last.at_ns - first) / SECOND_NS)
 
 
 class Flash(Detector[FlashParams]):
@@ -295,7 +155,7 @@ class Flash(Detector[FlashParams]):
             open_ns=0,
             severity=Severity.ERROR,
         )
-        self._light, self._red = _Sequence(params), _Sequence(params)
+        self._light, self._red = (Sequence(params.max_area, params.max_flashes) for _ in range(2))
         self._moved = 0.0
         self._last_ns = -SECOND_NS  # the last picture of a harmful sequence
         self._red_until_ns = self._red_look_ns = self._red_looks = 0
@@ -349,7 +209,7 @@ class Flash(Detector[FlashParams]):
         chroma = view[CHROMA_SMALL]
         if chroma is None:
             return None
-        if cv2.countNonZero(_reach(chroma[1], RED_CODE)) >= RED_AREA * chroma[1].size:
+        if cv2.countNonZero(reach(chroma[1], RED_CODE)) >= RED_AREA * chroma[1].size:
             self._red_until_ns = now + RED_KEEP_NS
         if now >= self._red_until_ns:
             self._red.clear()
