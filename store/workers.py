@@ -8,7 +8,7 @@ from typing import Any
 
 from contracts.fleet import CoverageRow, WorkerInfo
 from store import keys
-from store.connect import AsyncClient, execute_many
+from store.connect import AsyncClient, SyncClient, execute, execute_many
 from store.leases import TTL_MS
 
 
@@ -44,6 +44,19 @@ class Workers:
             for name in sorted(ages)
             if name in texts
         ]
+
+
+def room_elsewhere(client: SyncClient, worker: str, group: str) -> bool:
+    """For workers: whether another one of the group is alive and has room; three round trips. StoreUnavailable."""
+    seconds, micros = execute(client, "TIME")
+    since_ms = int(seconds) * 1000 + int(micros) // 1000 - TTL_MS
+    alive = execute(client, "ZRANGEBYSCORE", keys.WORKERS, since_ms, "+inf")
+    texts = execute(client, "HMGET", keys.WORKER, *alive) if alive else []
+    infos = [WorkerInfo.model_validate_json(text) for text in texts if text is not None]
+    return any(
+        info.worker != worker and info.group == group and info.headroom > 0 and not info.draining
+        for info in infos
+    )
 
 
 class Coverage:

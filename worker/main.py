@@ -60,6 +60,7 @@ def _work(settings: WorkerSettings, warm: WarmServer, clock: Clock) -> int:
     from store.connect import check, execute, open_sync
     from store.leases import Leases
     from store.outlet import Outlet
+    from store.workers import room_elsewhere
     from worker.headroom import Headroom, limits
     from worker.health import HealthServer
     from worker.lease import Keeper
@@ -99,6 +100,8 @@ def _work(settings: WorkerSettings, warm: WarmServer, clock: Clock) -> int:
         settings, warm, keeper, sink, headroom, clock, version=_version(), host=host_name()
     )
     keeper.notify = supervisor.wake
+    asks = open_sync(settings.redis_url, ca=settings.redis_ca)
+    supervisor.room_elsewhere = lambda: room_elsewhere(asks, settings.name, settings.group)
     signal.signal(signal.SIGTERM, lambda number, frame: supervisor.end("SIGTERM"))
     signal.signal(signal.SIGINT, lambda number, frame: supervisor.end("SIGINT"))
     if ended:

@@ -11,13 +11,14 @@ import select
 import signal
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
 from contracts.clock import Clock
+from contracts.errors import SinkError
 from contracts.fleet import WorkerInfo
 from store.leases import Released
 from worker.frames import Message, pack
@@ -100,6 +101,7 @@ class Supervisor:
         self._house_s = self._measure_s = self._status_s = clock.monotonic()
         self._next_share = 0
         self._hung = self._recycled = self._handed_back = 0
+        self.room_elsewhere: Callable[[], bool] = lambda: True
         self.snapshot = Snapshot(clock.monotonic())
         sink.on_fenced = keeper.fenced
 
@@ -342,13 +344,23 @@ class Supervisor:
         self._room = 0 if behind else self._headroom.room(len(self._watches), young)
 
     def _hand_back(self) -> None:
-        """Nothing is left to leave out: somebody else shall have the newest watch."""
+        """Nothing is left to leave out: somebody else shall have the newest watch.
+
+        Where nobody has room for it, it stays: to be watched late is better than not at all.
+        """
         live = [w for w in self._watches.values() if w.phase == "running"]
-        if len(live) > 1:
+        if len(live) > 1 and self._somebody_has_room():
             newest = max(live, key=lambda w: w.began_s)
             self._handed_back += 1
             log.warning("watch_handed_back", assignment=newest.id, lag_s=newest.lag_s)
             self._stop(newest, "behind")
+
+    def _somebody_has_room(self) -> bool:
+        try:
+            return self.room_elsewhere()
+        except SinkError as error:
+            log.warning("workers_not_known", error=str(error)[:200])
+            return False
 
     def _report(self) -> None:
         """Tell the store, through the keeper, and whoever asks for health."""

@@ -16,6 +16,7 @@ from store.leases import Held, Leases, Released
 from store.outlet import Outlet, Verdict
 from store.scripts import text
 from store.streams import Streams
+from store.workers import room_elsewhere
 from tests.store.conftest import Run
 from tests.store.fleet import T0, body, envelope, expire, groups, info, onboarded, others_renew, spec, wanted
 
@@ -248,3 +249,15 @@ def test_history_names_who_had_it(url: str, client: Any, run: Run[Any]) -> None:
         leases.release("c", [Released(name, again.lease.epoch)])
     assert len(run(lambda c: Assignments(c).history(name))) == 10
     assert timedelta(0) <= timedelta(milliseconds=turns[0].at_ms - turns[-1].at_ms) < timedelta(minutes=1)
+
+
+def test_a_worker_learns_whether_another_of_its_group_has_room(client: Any) -> None:
+    leases = Leases(client)
+    leases.renew(info("a", headroom=3), [])
+    leases.renew(info("b", headroom=0), [])
+    leases.renew(info("c", "sound", headroom=3), [])
+    leases.renew(info("d", headroom=3, draining=True), [])
+    assert room_elsewhere(client, "b", "all")
+    assert not room_elsewhere(client, "a", "all")  # it is nobody but itself
+    client.zadd(keys.WORKERS, {"a": 0})  # it was not heard of for long
+    assert not room_elsewhere(client, "b", "all")
