@@ -6,6 +6,7 @@ recipe: where the sound does not join on, it starts afresh.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -28,7 +29,7 @@ FRONT = frozenset({"L", "R", "FL", "FR", "DL", "DR"})
 
 def decibels(power: float) -> float:
     """A mean square (full scale 1.0) in dBFS, not below `LEAST_DBFS`."""
-    return max(LEAST_DBFS, 10.0 * float(np.log10(power))) if power > 0.0 else LEAST_DBFS
+    return max(LEAST_DBFS, 10.0 * math.log10(power)) if power > 0.0 else LEAST_DBFS
 
 
 def _finite(block: Block) -> Samples:

@@ -39,6 +39,7 @@ class _Turns:
         self._high: Any = plane.copy()
         self._low: Any = plane.copy()
         self._may_rise: Any = np.full_like(plane, 255)
+        self._no_rise: Any = np.zeros_like(plane)  # its opposite
         self._may_fall: Any = np.full_like(plane, 255)
         self._step = step
 
@@ -57,9 +58,11 @@ class _Turns:
         if turned[1]:
             self._may_fall = cv2.subtract(self._may_fall, fallen)
             self._may_rise = cv2.bitwise_or(self._may_rise, fallen)
+        if any(turned):
+            self._no_rise = cv2.bitwise_not(self._may_rise)
         # A sample that may not fall has no highest value, one that may not rise no lowest.
         self._high = cv2.bitwise_and(cv2.max(self._high, plane), self._may_fall)
-        self._low = cv2.bitwise_or(cv2.min(self._low, plane), cv2.bitwise_not(self._may_rise))
+        self._low = cv2.bitwise_or(cv2.min(self._low, plane), self._no_rise)
         if sum(turned) < STIRS * plane.size:
             return None
         return risen, fallen

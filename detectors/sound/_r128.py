@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -17,7 +19,7 @@ _BINS = int((_TOP_LUFS - ABSOLUTE_GATE_LUFS) * _BINS_A_LU)
 
 def lufs(energy: float) -> float:
     """The loudness of a weighted sum of mean squares (ITU-R BS.1770-5), not below `LEAST_LUFS`."""
-    return max(LEAST_LUFS, -0.691 + 10.0 * float(np.log10(energy))) if energy > 0.0 else LEAST_LUFS
+    return max(LEAST_LUFS, -0.691 + 10.0 * math.log10(energy)) if energy > 0.0 else LEAST_LUFS
 
 
 class _Gated:

@@ -15,7 +15,8 @@ Source    EBU QC 0078B (level below a threshold for a time); -60 dBFS and 2 s ar
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from statistics import median
 
 import numpy as np
 from pydantic import Field
@@ -71,8 +72,8 @@ class Silence(Detector[SilenceParams]):
         self._end_ns: int | None = None
         self._since_ns: int | None = None  # when the present quiet began
         self._sound_ns = 0  # how long the present sound has lasted
-        self._before: deque[float] = deque(maxlen=SIDE_STEPS)  # dBFS of the last steps of sound
-        self._after: list[float] = []  # dBFS of the first steps of quiet
+        self._before: deque[float] = deque(maxlen=SIDE_STEPS)  # peaks of the last steps of sound
+        self._after: list[float] = []  # peaks of the first steps of quiet
         self._second = 0.0
         self._blocks = 0
         self._adopted = False
@@ -107,7 +108,7 @@ class Silence(Detector[SilenceParams]):
         if self._since_ns is None:
             self._since_ns, self._after = start, []
         if len(self._after) < SIDE_STEPS:
-            self._after += [decibels(float(p) ** 2) for p in peaks[: SIDE_STEPS - len(self._after)]]
+            self._after += peaks[: SIDE_STEPS - len(self._after)].tolist()
         needed = self.params.min_seconds if self._was_cut() else self.params.pause_seconds
         if self._hold.is_open or end - self._since_ns >= needed * SECOND:
             yield from self._hold.update(self._since_ns, True, decibels(float(peaks.max()) ** 2), end_ns=end)
@@ -123,14 +124,18 @@ class Silence(Detector[SilenceParams]):
         if self._sound_ns > CLICK_NS and not self._hold.is_open:
             # A short word, too, ends a pause: only a defect that is open bridges more than a click.
             self._since_ns = None
-            self._before.extend(decibels(float(p) ** 2) for p in peaks[-SIDE_STEPS:])
+            self._before.extend(peaks[-SIDE_STEPS:].tolist())
 
     def _was_cut(self) -> bool:
         """Whether this quiet came at once after something to be heard; a pause's room tone, gated, is not."""
         if not self._before:
             return self._adopted
-        before = float(np.median(self._before))
-        return before >= CUT_FROM_DBFS and before - float(np.median(self._after)) >= CUT_DB
+        before = _median_db(self._before)
+        return before >= CUT_FROM_DBFS and before - _median_db(self._after) >= CUT_DB
+
+
+def _median_db(peaks: Iterable[float]) -> float:
+    return median(decibels(peak**2) for peak in peaks)
 
 
 DETECTOR = Silence
