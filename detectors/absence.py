@@ -9,7 +9,7 @@ from pydantic import Field
 
 from contracts.findings import Finding, Severity
 from detectors.detector import Detector, Params
-from detectors.events import Break, Tick
+from detectors.events import Break, Fetch, Tick
 from detectors.hold import Hold
 
 
@@ -77,6 +77,12 @@ class AbsenceDetector(Detector[AbsenceParams]):
             yield from self._hold.update(self._end_ns, False, 0.0)
         if absent >= self._allowed_ns():
             yield from self._hold.update(self._end_ns, True, absent / 1e9, end_ns=tick.at_ns)
+
+    def fetch(self, event: Fetch) -> Iterator[Finding]:
+        """What we ourselves were too slow for was there for viewers: it is not absent."""
+        if event.cause == "fell_behind" and self._end_ns is not None and not self._hold.is_open:
+            self._begin_ns, self._end_ns = None, max(self._end_ns, event.at_ns + event.duration_ns)
+        return iter(())
 
     def _allowed_ns(self) -> float:
         return max(self.params.min_seconds * 1e9, self.params.sparse_factor * self._longest_ns)

@@ -20,10 +20,11 @@ from pydantic import Field
 from contracts.findings import Finding, Measurement, Severity
 from detectors.detector import Detector, Params, Scope
 from detectors.episode import Episode
-from detectors.events import Break, Tick
+from detectors.events import Break, Fetch, Tick
 from detectors.frame import SoundView
 
 MS = 1_000_000
+OURS_NS = 500_000_000  # playlists round durations
 
 
 class TimestampDriftParams(Params):
@@ -67,11 +68,23 @@ class TimestampDrift(Detector[TimestampDriftParams]):
             quiet_ns=round(params.quiet_seconds * 1e9),
         )
         self._counts: dict[str, _Count] = {}
+        self._ours_ns = (
+            0,
+            0,
+        )  # from when to when we ourselves were too slow, so that media is lacking here alone
+
+    def fetch(self, event: Fetch) -> Iterator[Finding]:
+        """Note what we ourselves were too slow for: it was there for viewers."""
+        if event.cause == "fell_behind" and event.duration_ns:
+            self._ours_ns = (event.at_ns, event.at_ns + event.duration_ns)
+        return iter(())
 
     def broke(self, event: Break) -> Iterator[Finding]:
         """A step in one track's clock."""
         self._counts.pop(event.track or "", None)
-        if event.kind == "signalled":
+        begin_ns, end_ns = self._ours_ns
+        ours = begin_ns - OURS_NS <= event.at_ns and event.at_ns + event.delta_ns <= end_ns + OURS_NS
+        if event.kind == "signalled" or (event.kind == "gap" and ours):
             return
         step_ms = abs(event.delta_ns) / MS
         if event.kind == "wrap":

@@ -4,7 +4,7 @@ import pytest
 
 from contracts.findings import DefectEdge, Severity
 from detectors.absence import AbsenceParams
-from detectors.events import Break, Tick
+from detectors.events import Break, Fetch, Tick
 from detectors.picture.picture_missing import DETECTOR, PictureMissing
 from tests.injection import Fault, Moment, Picture
 from tests.patterns import SECOND, TRACK, broken, flat, frame, frames, panning, ticked
@@ -68,3 +68,12 @@ def test_a_new_clock_leaves_no_long_step_behind() -> None:
     jumped = [*ticked(before, 1), Break(40 * SECOND, TRACK, "jump", 39 * SECOND), *after]
     stream = [*jumped, *(Tick(41 * SECOND + i * SECOND // 10) for i in range(1, 40))]
     assert ("opened", 41.0) in edges(missing(), stream)
+
+
+@pytest.mark.parametrize(("cause", "told"), [("fell_behind", 0), ("http_404", 2)])
+def test_what_we_ourselves_were_too_slow_for_was_not_missing(cause: str, told: int) -> None:
+    lost = Fetch(2 * SECOND, None, "segment", "u", 1, 200, 0, 0.1, cause, 4 * SECOND, given_up=True)
+    before, after = frames(panning(2)), frames(panning(2), start_s=6.0)
+    ticks = [Tick(6 * SECOND + n * SECOND // 10) for n in range(1, 20)]
+    stream = sorted([*after, *ticks], key=lambda e: e.at_ns)
+    assert len(edges(missing(), [*before, lost, *stream])) == told

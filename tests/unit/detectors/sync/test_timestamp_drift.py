@@ -3,7 +3,7 @@
 import pytest
 
 from contracts.findings import DefectEdge, Finding, Measurement, Severity
-from detectors.events import Break, Event, Tick
+from detectors.events import Break, Event, Fetch, Tick
 from detectors.frame import Block
 from detectors.sync.timestamp_drift import DETECTOR, TimestampDrift, TimestampDriftParams
 from tests.injection import Fault
@@ -106,3 +106,11 @@ def test_sound_after_a_gap_is_measured_from_there() -> None:
     before, after = blocks(speech(3)), blocks(speech(3, seed=1), at_ns=8 * SECOND)
     gap = Break(3 * SECOND, "audio:0", "gap", 5 * SECOND)
     assert [e for e, _ in edges(drift(), ticked(*before, gap, *after, until_s=12))] == ["opened", "closed"]
+
+
+@pytest.mark.parametrize(("cause", "told"), [("fell_behind", 0), ("http_404", 1)])
+def test_media_that_we_ourselves_were_too_slow_for_is_no_step_of_the_clock(cause: str, told: int) -> None:
+    lost = Fetch(4 * SECOND, None, "segment", "u", 2, 200, 0, 0.1, cause, 2 * SECOND, given_up=True)
+    gap = Break(4 * SECOND + 20 * MS, "audio:0", "gap", 2 * SECOND + 10 * MS)
+    found = defects(findings(drift(), ticked(lost, gap)))
+    assert len([f for f in found if f.edge.value == "opened"]) == told
