@@ -74,6 +74,4 @@ def test_a_new_clock_leaves_no_long_step_behind() -> None:
 def test_what_we_ourselves_were_too_slow_for_was_not_missing(cause: str, told: int) -> None:
     lost = Fetch(2 * SECOND, None, "segment", "u", 1, 200, 0, 0.1, cause, 4 * SECOND, given_up=True)
     before, after = frames(panning(2)), frames(panning(2), start_s=6.0)
-    ticks = [Tick(6 * SECOND + n * SECOND // 10) for n in range(1, 20)]
-    stream = sorted([*after, *ticks], key=lambda e: e.at_ns)
-    assert len(edges(missing(), [*before, lost, *stream])) == told
+    assert len(edges(missing(), [*before, lost, *after])) == told
