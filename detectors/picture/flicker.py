@@ -1,18 +1,19 @@
 """Flicker: the brightness of the whole picture pumps in a rhythm that the content does not have.
 
 Measures  `flicker_depth`, percent: amplitude of the rhythmic part of the picture's brightness, highest of each second.
-Defect    `flicker`, warning: for `min_seconds` all parts of the picture brighten and darken together, in proportion,
-          at 2 to 15 Hz, by `min_depth_percent` or more. Dated from the first swing to the last.
+Defect    `flicker`, warning: for `min_seconds` the picture brightens and darkens in proportion at 2 to 15 Hz by
+          `min_depth_percent` or more, and most of its parts do so in step. Dated from the first swing to the last;
+          cuts in between do not hide it.
 Blind to  Pumping slower than 2 Hz (automatic exposure, key pictures); flicker of a part of the picture, such as a
           lamp or a screen in it; light without a rhythm (fire, lightning); very dark pictures. What reaches the
           limits of photosensitive epilepsy is `flash`.
-Source    IEEE 1789 and ITU-R BT.1702 on where modulation of light is seen; the depth is practice.
+Source    Practice: lamps that beat with the shutter of a camera, gains that hunt. The limits are our own.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -29,34 +30,39 @@ from detectors.picture_features import LUMA_SMALL, TILE_COLUMNS, TILE_ROWS, Tile
 
 SECOND_NS = 1_000_000_000
 WINDOW_NS = 1_300_000_000
-LOOK_EVERY = 3  # pictures
+KEPT_NS = 4 * SECOND_NS
+LOOK_NS = 160_000_000
 LEAST_PICTURES = 16
 LEAST_HZ, MOST_HZ = 2.0, 15.0
 DARK = 12.0  # 8-bit code values above black: tiles below tell nothing of a gain
 LEAST_TILES = 30
+STIRS = 0.001  # mean change of the gain from picture to picture: less is no flicker
 RHYTHM = 0.8  # of the power above LEAST_HZ lies within one line of the spectrum and its neighbours
 SLOW = 3.0  # times that power may lie below LEAST_HZ
-EVEN, ALIKE = 0.3, 0.75  # energies of the window's halves; correlation with the next period
-TOGETHER = 0.8  # of a swing: half the tiles differ from it by less
+EVEN = 0.3  # least ratio of the energies of the window's halves
+SINE = 0.75  # of the energy above LEAST_HZ is one sine
+IN_STEP, LEAST_PART, MOST_PART = 0.7, 0.4, 2.0  # of the tiles swing in step by so much of the whole's swing
 SWINGS = 0.35  # of the usual swing from one picture to the next: below, it has ended
 PAUSE_NS = 350_000_000
 # Natural logarithms of gains: tiles that differ by so much show another picture, and no flicker is so deep.
 CUT, DEEPEST = 0.12, 0.25
 
+Series = npt.NDArray[np.float64]
 
-def _tile_levels(frame: Frame) -> Tiles:
+
+def _tile_logs(frame: Frame) -> Tiles:
+    """Natural logarithms of the tiles' mean luma above black, of those that are dark the same."""
     small = frame[LUMA_SMALL]
     height, width = small.shape
     corners = cv2.integral(small)
     rows = np.arange(TILE_ROWS + 1) * height // TILE_ROWS
     columns = np.arange(TILE_COLUMNS + 1) * width // TILE_COLUMNS
     cells = np.diff(np.diff(corners[rows][:, columns], axis=0), axis=1)
-    return np.asarray(
-        cells / np.outer(np.diff(rows), np.diff(columns)) - black_code(frame.full_range), np.float32
-    )
+    levels = cells / np.outer(np.diff(rows), np.diff(columns)) - black_code(frame.full_range)
+    return np.asarray(np.log(np.maximum(levels, DARK)), np.float32)
 
 
-TILE_LEVELS: Feature[Frame, Tiles] = Feature("flicker_tile_levels", _tile_levels)
+TILE_LOGS: Feature[Frame, Tiles] = Feature("flicker_tile_logs", _tile_logs)
 
 
 class FlickerParams(Params):
@@ -71,7 +77,8 @@ class FlickerParams(Params):
 class _Swing(NamedTuple):
     at_ns: int
     gain: float  # natural logarithm, from the picture before
-    apart: float  # how far half the tiles are from it
+    tiles: Tiles  # the same of each part; all 0 at a cut, where it is not known
+    cut: bool
 
 
 class Flicker(Detector[FlickerParams]):
@@ -80,7 +87,7 @@ class Flicker(Detector[FlickerParams]):
     id = "flicker"
     trial = True
     scope = Scope.VIDEO
-    needs = (TILE_LEVELS, LUMA_SMALL)
+    needs = (TILE_LOGS, LUMA_SMALL)
     suppressed_by = ("flash", "picture_missing", "black")
     Params = FlickerParams
 
@@ -95,24 +102,20 @@ class Flicker(Detector[FlickerParams]):
             severity=Severity.WARNING,
         )
         self._before: Tiles | None = None
-        self._swings: deque[_Swing] = deque(maxlen=400)
+        self._swings: deque[_Swing] = deque(maxlen=600)
         self._usual = 0.0  # swing while it flickers
         self._last_ns = 0  # the last such swing
-        self._looks, self._second, self._depth = 0, -1, 0.0
+        self._look_ns, self._second, self._depth = 0, -1, 0.0
 
     def picture(self, view: PictureView) -> Iterator[Finding]:
         """By what gain did all tiles change together?"""
-        levels, before, now = view[TILE_LEVELS], self._before, view.at_ns
-        self._before = levels
+        logs, before, now = view[TILE_LOGS], self._before, view.at_ns
+        self._before = logs
         if not view.follows or before is None:
             yield from self._stop(now)
             self._swings.clear()
             return
-        lit = (levels > DARK) & (before > DARK)
-        if np.count_nonzero(lit) < LEAST_TILES:
-            self._swings.clear()
-        else:
-            yield from self._swing(view, np.log(levels[lit] / before[lit]))
+        yield from self._swing(view, logs - before, logs > DARKEST)
         if self._hold.is_open and now - self._last_ns >= PAUSE_NS:
             yield from self._stop(view.end_ns)
         second = now // SECOND_NS
@@ -127,26 +130,30 @@ class Flicker(Detector[FlickerParams]):
             yield from self._stop(event.at_ns)
             self._swings.clear()
 
-    def _swing(self, view: PictureView, gains: npt.NDArray[np.float32]) -> Iterator[DefectEdge]:
-        gain = float(np.median(gains))
-        apart = float(np.median(np.abs(gains - gain)))
+    def _swing(self, view: PictureView, tiles: Tiles, lit: npt.NDArray[np.bool_]) -> Iterator[DefectEdge]:
         now = view.at_ns
-        if apart > CUT or abs(gain) > DEEPEST:
-            gain = 0.0  # a cut, not a swing
+        gains = tiles[lit]
+        if gains.size < LEAST_TILES:
             self._swings.clear()
-        self._swings.append(_Swing(now, gain, apart))
-        while now - self._swings[0].at_ns > WINDOW_NS:
+            return
+        gain = float(np.median(gains))
+        if abs(gain) > DEEPEST or float(np.median(np.abs(gains - gain))) > CUT:
+            self._swings.append(_Swing(now, 0.0, np.zeros_like(tiles), cut=True))
+        else:
+            self._swings.append(_Swing(now, gain, tiles, cut=False))
+        while now - self._swings[0].at_ns > KEPT_NS:
             self._swings.popleft()
         if self._usual and abs(gain) >= SWINGS * self._usual:
             self._last_ns = now
-        self._looks += 1
-        if self._looks % LOOK_EVERY or len(self._swings) < LEAST_PICTURES:
+        if now - self._look_ns < LOOK_NS:
             return
-        depth = self._rhythm()
+        self._look_ns = now
+        window = [s for s in self._swings if now - s.at_ns <= WINDOW_NS]
+        depth = _rhythm(window)
         self._depth = max(self._depth, depth)
         if depth >= self.params.min_depth_percent and (not self._usual or now - self._last_ns < PAUSE_NS):
             if self._hold.since_ns is None:
-                self._usual = float(np.median([abs(s.gain) for s in list(self._swings)[-LEAST_PICTURES:]]))
+                self._usual = float(np.median([abs(s.gain) for s in window[-LEAST_PICTURES:]]))
                 self._last_ns = now
                 yield from self._hold.update(self._since(), True, depth, end_ns=view.end_ns)
             else:
@@ -154,43 +161,18 @@ class Flicker(Detector[FlickerParams]):
         elif self._usual and now - self._last_ns >= PAUSE_NS:
             yield from self._stop(view.end_ns)
 
-    def _rhythm(self) -> float:
-        """Amplitude of the rhythm in the window, percent; 0 where there is none."""
-        swings = self._swings
-        span_s = (swings[-1].at_ns - swings[0].at_ns) / 1e9
-        if span_s < 0.5:
-            return 0.0
-        gains = np.asarray([s.gain for s in swings])
-        usual = float(np.abs(gains).mean())
-        if usual < 1e-4 or float(np.mean([s.apart for s in swings])) > TOGETHER * usual:
-            return 0.0
-        level = np.cumsum(gains)
-        level -= np.polyval(np.polyfit(np.arange(len(level)), level, 2), np.arange(len(level)))
-        power = np.abs(np.fft.rfft(level * np.hanning(len(level)))) ** 2
-        hz = np.arange(len(power)) * (len(level) - 1) / span_s / len(level)
-        quick = (hz >= LEAST_HZ) & (hz <= MOST_HZ)
-        total = float(power[hz >= LEAST_HZ].sum())
-        if not quick.any() or total <= 0 or float(power[hz < LEAST_HZ].sum()) > SLOW * total:
-            return 0.0
-        top = int(np.flatnonzero(quick)[np.argmax(power[quick])])
-        line = float(power[max(0, top - 1) : top + 2].sum())
-        if line < RHYTHM * total:
-            return 0.0
-        if not _repeats(level, hz[top] * span_s / (len(level) - 1), int((hz < LEAST_HZ).sum())):
-            return 0.0
-        weight = 3 / 8 * len(level)  # the sum of the squares of a Hann window
-        mean_square = 2 * line / len(level) / weight
-        if top == len(power) - 1:
-            mean_square /= 2  # the last line stands for itself alone
-        return 100 * float(np.sqrt(2 * mean_square))
-
     def _since(self) -> int:
-        """The first swing of the rhythm in the window."""
-        for index, swing in enumerate(self._swings):
-            later = [abs(s.gain) for _, s in zip(range(4), list(self._swings)[index:], strict=False)]
-            if abs(swing.gain) >= SWINGS * self._usual and float(np.mean(later)) >= 0.6 * self._usual:
-                return swing.at_ns
-        return self._swings[0].at_ns
+        """The first swing of the rhythm: going back, there is none before it for a pause."""
+        first = last = self._swings[-1].at_ns
+        swings = list(self._swings)
+        for index in range(len(swings) - 1, -1, -1):
+            swing = swings[index]
+            if first - swing.at_ns > PAUSE_NS:
+                break
+            around = [abs(s.gain) for s in swings[index : index + 4] if not s.cut]
+            if abs(swing.gain) >= SWINGS * self._usual and float(np.mean(around)) >= 0.6 * self._usual:
+                first = swing.at_ns
+        return min(first, last)
 
     def _stop(self, certain_ns: int) -> Iterator[DefectEdge]:
         yield from self._hold.update(self._last_ns, False, 0.0, end_ns=certain_ns)
@@ -199,22 +181,76 @@ class Flicker(Detector[FlickerParams]):
         self._usual = 0.0
 
 
-def _repeats(level: npt.NDArray[np.float64], per_picture: float, slow: int) -> bool:
-    """Whether what is quicker than the first `slow` lines of the spectrum looks the same a period later, all along."""
+DARKEST = float(np.log(DARK)) + 1e-3
+
+
+def _rhythm(swings: Sequence[_Swing]) -> float:
+    """Amplitude of the rhythm in all of the picture, percent; 0 where there is none."""
+    span_s = (swings[-1].at_ns - swings[0].at_ns) / 1e9
+    count = len(swings)
+    if count < LEAST_PICTURES or span_s < 0.5:
+        return 0.0
+    gains = np.asarray([s.gain for s in swings])
+    if float(np.abs(gains).mean()) < STIRS:
+        return 0.0
+    level = _without_drift(np.cumsum(gains), [i for i, s in enumerate(swings) if s.cut])
+    power = np.abs(np.fft.rfft(level * np.hanning(count))) ** 2
+    per_s = (count - 1) / span_s
+    hz = np.arange(len(power)) * per_s / count
+    quick = (hz >= LEAST_HZ) & (hz <= MOST_HZ)
+    total = float(power[hz >= LEAST_HZ].sum())
+    if not quick.any() or total <= 0 or float(power[hz < LEAST_HZ].sum()) > SLOW * total:
+        return 0.0
+    top = int(np.flatnonzero(quick)[np.argmax(power[quick])])
+    if float(power[max(0, top - 1) : top + 2].sum()) < RHYTHM * total:
+        return 0.0
     lines = np.fft.rfft(level)
-    lines[: max(1, slow - 1)] = 0
-    quick = np.fft.irfft(lines, len(level))
-    half = len(quick) // 2
-    energies = float((quick[:half] ** 2).sum()), float((quick[half:] ** 2).sum())
-    if min(energies) < EVEN * max(energies):
+    lines[: max(1, int((hz < LEAST_HZ).sum()) - 1)] = 0
+    pulse = np.fft.irfft(lines, count)
+    halves = [float((half**2).sum()) for half in np.array_split(pulse, 2)]
+    if min(halves) < EVEN * max(halves):
+        return 0.0
+    wave, share = _sine(pulse, top / count)
+    if share < SINE or not _in_step(swings, np.diff(wave, prepend=wave[0])):
+        return 0.0
+    return 100 * float(np.sqrt(2 * np.mean(wave**2)))
+
+
+def _without_drift(level: Series, cuts: Sequence[int]) -> Series:
+    """`level` less a slow change, and less a step of unknown height at each cut."""
+    place = np.linspace(-1.0, 1.0, len(level))
+    known = [np.ones_like(place), place, place**2]
+    known += [(np.arange(len(level)) >= cut).astype(np.float64) for cut in cuts if 0 < cut < len(level) - 1]
+    return level - _fitted(level, np.stack(known, axis=1))
+
+
+def _fitted(level: Series, basis: Series) -> Series:
+    return np.asarray(basis @ np.linalg.lstsq(basis, level, rcond=None)[0], np.float64)
+
+
+def _sine(pulse: Series, near: float) -> tuple[Series, float]:
+    """(the sine that is most like the pulse, the share of its energy); `near` is its rate, cycles a picture."""
+    place = np.arange(len(pulse))
+    best, least = np.zeros_like(pulse), float((pulse**2).sum())
+    energy = least
+    for offset in (-0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75):
+        turn = 2 * np.pi * min(near + offset / len(pulse), 0.5) * place
+        wave = _fitted(pulse, np.stack([np.cos(turn), np.sin(turn)], axis=1))
+        left = float(((pulse - wave) ** 2).sum())
+        if left < least:
+            best, least = wave, left
+    return best, 1 - least / energy
+
+
+def _in_step(swings: Sequence[_Swing], swing: Series) -> bool:
+    """Whether most parts of the picture swing like the whole."""
+    tiles = np.stack([s.tiles.ravel() for s in swings])
+    known = np.asarray([not s.cut for s in swings])
+    lively = tiles.any(axis=0)
+    if np.count_nonzero(lively) < LEAST_TILES:
         return False
-    lag = max(2, round(1 / per_picture))
-    return any(_alike(quick, at) >= ALIKE for at in (lag - 1, lag, lag + 1) if 2 <= at < len(quick) - 4)
-
-
-def _alike(level: npt.NDArray[np.float64], lag: int) -> float:
-    one, other = level[:-lag], level[lag:]
-    return float((one * other).sum() / np.sqrt((one**2).sum() * (other**2).sum()))
+    part = (swing[known] @ tiles[known][:, lively]) / float((swing[known] ** 2).sum())
+    return float(np.mean((part >= LEAST_PART) & (part <= MOST_PART))) >= IN_STEP
 
 
 DETECTOR = Flicker
