@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from benchmarks import programme
@@ -25,6 +26,8 @@ from tests.injection import Fault, Level, Moment, Picture, Sound
 
 TESTS = Path("tests/unit/detectors")
 MOTION = frozenset({"freeze", "stutter", "tearing", "combing", "block_corruption", "blur", "flash"})
+SHOWS_IN_MOTION = frozenset({"stutter", "tearing", "combing"})  # and nowhere else
+LEAST_CODES = 0.2  # 8-bit code values, a mean difference of luma: less, and nobody sees the fault
 BEFORE_S, AFTER_S = (6.0, 9.0), (4.0, 6.0)  # programme around a fault
 
 
@@ -101,11 +104,12 @@ def make_clip(case: Case, fault: Fault, folder: Path, cache: Path) -> tuple[Path
     track: Sound | None = programme.sound(rng, heard, round(float(total / fps) * RATE_HZ), log, even=True)
     clean = programme.pictures(shown_rng, footage, total, size, fps, cache, log, only_cuts=True)
     pictures: Iterator[Picture | None] = clean
+    seen = _Seen()
     edit: Edit | None = None
     moved: tuple[frozenset[Kind], float] | None = None
     name: str | None = None
     if fault.picture is not None:
-        pictures, name = _inject(clean, fault, case.level, rng, fps, first, past), "video:0"
+        pictures, name = _inject(clean, fault, case.level, rng, fps, first, past, seen), "video:0"
     if fault.sound is not None:
         assert track is not None
         a, b = round(start_s * RATE_HZ), round(end_s * RATE_HZ)
@@ -129,6 +133,8 @@ def make_clip(case: Case, fault: Fault, folder: Path, cache: Path) -> tuple[Path
         name = None
     path = folder / (case.name + coding.suffix)
     write(path, pictures, track, fps, coding, edit=edit)
+    if fault.defect in SHOWS_IN_MOTION and seen.past > seen.first:
+        start_s, end_s = float(seen.first / fps), float(seen.past / fps)
     if moved is not None:
         path.write_bytes(shift_clock(path.read_bytes(), moved[0], start_s, moved[1]))
     # In a transport stream the sound begins with the encoder's priming, which is presented like any other.
@@ -146,6 +152,22 @@ def _still_will_do(fault: Fault) -> bool:
     return fault.picture is None and fault.damage is None and fault.defect not in MOTION
 
 
+@dataclass(slots=True)
+class _Seen:
+    """The pictures from `first` until before `past` hold all that a fault visibly changed."""
+
+    first: int = 0
+    past: int = 0
+    last_shown: Picture | None = None
+
+    def note(self, index: int, before: Picture, after: Picture | None) -> None:
+        """A picture before and after the fault; one that was left out differs from what stays on the screen."""
+        shown = self.last_shown if after is None else after
+        if shown is not None and cv2.norm(before[0], shown[0], cv2.NORM_L1) >= LEAST_CODES * before[0].size:
+            self.first, self.past = self.first if self.past else index, index + 1
+        self.last_shown = shown
+
+
 def _inject(
     clean: Iterator[Picture],
     fault: Fault,
@@ -154,6 +176,7 @@ def _inject(
     fps: Fraction,
     first: int,
     past: int,
+    seen: _Seen,
 ) -> Iterator[Picture | None]:
     assert fault.picture is not None
     moment = Moment(level, rng, float(fps), RATE_HZ, 0, past - first)
@@ -161,7 +184,9 @@ def _inject(
         if first <= index < past:
             moment.index = index - first
             y, cb, cr = picture
-            yield fault.picture((y.copy(), cb.copy(), cr.copy()), moment)
+            broken = fault.picture((y.copy(), cb.copy(), cr.copy()), moment)
+            seen.note(index, picture, broken)
+            yield broken
         else:
             yield picture
 
