@@ -113,8 +113,7 @@ def make_clip(case: Case, fault: Fault, folder: Path, cache: Path) -> tuple[Path
     if fault.sound is not None:
         assert track is not None
         a, b = round(start_s * RATE_HZ), round(end_s * RATE_HZ)
-        moment = Moment(case.level, rng, float(fps), RATE_HZ, 0, 1)
-        changed = fault.sound(track[:, a:b].copy(), moment)
+        changed = fault.sound(track[:, a:b].copy(), Moment(case.level, rng, float(fps), RATE_HZ, 0, 1))
         name = "audio:0" if fault.picture is None else None
         if changed is None:
             edit = _without_sound(start_s, end_s)
@@ -133,8 +132,7 @@ def make_clip(case: Case, fault: Fault, folder: Path, cache: Path) -> tuple[Path
         name = None
     path = folder / (case.name + coding.suffix)
     write(path, pictures, track, fps, coding, edit=edit)
-    if fault.defect in SHOWS_IN_MOTION and seen.past > seen.first:
-        start_s, end_s = float(seen.first / fps), float(seen.past / fps)
+    start_s, end_s = seen.interval(fault, fps) or (start_s, end_s)
     if moved is not None:
         path.write_bytes(shift_clock(path.read_bytes(), moved[0], start_s, moved[1]))
     # In a transport stream the sound begins with the encoder's priming, which is presented like any other.
@@ -159,6 +157,12 @@ class _Seen:
     first: int = 0
     past: int = 0
     last_shown: Picture | None = None
+
+    def interval(self, fault: Fault, fps: Fraction) -> tuple[float, float] | None:
+        """(beginning, end) in s of what could be seen of a fault that shows only in movement."""
+        if fault.defect not in SHOWS_IN_MOTION or not self.past:
+            return None
+        return float(self.first / fps), float(self.past / fps)
 
     def note(self, index: int, before: Picture, after: Picture | None) -> None:
         """A picture before and after the fault; one that was left out differs from what stays on the screen."""

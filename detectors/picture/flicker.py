@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import cv2
@@ -44,6 +45,8 @@ SINE = 0.75  # of the energy above LEAST_HZ is one sine
 IN_STEP, LEAST_PART, MOST_PART = 0.7, 0.4, 2.0  # of the tiles swing in step by so much of the whole's swing
 SWINGS = 0.35  # of the usual swing from one picture to the next: below, it has ended
 PAUSE_NS = 350_000_000
+DRIFT_NS = 500_000_000
+BY_TURNS = 0.95  # of the pictures swing back what the one before swung: light and dark by turns
 # Natural logarithms of gains: tiles that differ by so much show another picture, and no flicker is so deep.
 CUT, DEEPEST = 0.12, 0.25
 
@@ -143,7 +146,7 @@ class Flicker(Detector[FlickerParams]):
             self._swings.append(_Swing(now, gain, tiles, cut=False))
         while now - self._swings[0].at_ns > KEPT_NS:
             self._swings.popleft()
-        if self._usual and abs(gain) >= SWINGS * self._usual:
+        if self._usual and abs(gain - self._drift(now)) >= SWINGS * self._usual:
             self._last_ns = now
         if now - self._look_ns < LOOK_NS:
             return
@@ -160,6 +163,13 @@ class Flicker(Detector[FlickerParams]):
                 yield from self._hold.update(now, True, depth, end_ns=view.end_ns)
         elif self._usual and now - self._last_ns >= PAUSE_NS:
             yield from self._stop(view.end_ns)
+
+    def _drift(self, now: int) -> float:
+        """What the gain does besides swinging: its mean over about a swing."""
+        lately = [
+            s.gain for s in islice(reversed(self._swings), 64) if now - s.at_ns <= DRIFT_NS and not s.cut
+        ]
+        return sum(lately) / len(lately) if lately else 0.0
 
     def _since(self) -> int:
         """The first swing of the rhythm: going back, there is none before it for a pause."""
@@ -193,6 +203,8 @@ def _rhythm(swings: Sequence[_Swing]) -> float:
     gains = np.asarray([s.gain for s in swings])
     if float(np.abs(gains).mean()) < STIRS:
         return 0.0
+    if float(np.mean(gains[1:] * gains[:-1] < 0)) >= BY_TURNS:
+        return 50 * float(np.abs(gains).mean()) if _in_step(swings, gains) else 0.0
     level = _without_drift(np.cumsum(gains), [i for i, s in enumerate(swings) if s.cut])
     power = np.abs(np.fft.rfft(level * np.hanning(count))) ** 2
     per_s = (count - 1) / span_s

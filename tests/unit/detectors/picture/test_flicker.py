@@ -84,6 +84,29 @@ def test_its_fault_is_found_where_it_is(level: Level) -> None:
     assert [at for _, at in said] == pytest.approx([3.0, 7.0], abs=0.4)
 
 
+def test_cuts_do_not_hide_it() -> None:
+    shots = [pan(i, seed=i // 19, step=2) for i in range(250)]
+    said = spans(pumping(shots, 4.0, 0.03, 75, 175))
+    assert [e for e, _ in said] == ["opened", "closed"]
+    assert [at for _, at in said] == pytest.approx([3.0, 7.0], abs=0.3)
+
+
+def test_light_and_dark_by_turns_is_a_rhythm_however_rough() -> None:
+    """As a coder leaves it that spends little on pictures in between."""
+    rng = np.random.default_rng(8)
+    shown = [pan(i, step=2) for i in range(200)]
+    for index in range(75, 150):
+        depth = float(rng.uniform(0.01, 0.04))
+        shown[index] = gained(shown[index], 1 + (depth if index % 2 else -depth))
+    assert [e for e, _ in spans(frames(shown))] == ["opened", "closed"]
+
+
+def test_a_slow_change_after_it_does_not_prolong_it() -> None:
+    shown = [gained(pan(i, step=2), 1 - 0.004 * max(0, min(i, 225) - 150)) for i in range(250)]
+    said = spans(pumping(shown, 4.0, 0.02, 75, 150))
+    assert [at for _, at in said] == pytest.approx([3.0, 6.0], abs=0.4)
+
+
 @pytest.mark.parametrize(("hz", "depth"), [(1.2, 0.03), (6.0, 0.003)])
 def test_slow_or_shallow_pumping_is_let_be(hz: float, depth: float) -> None:
     assert spans(pumping([pan(0) for _ in range(250)], hz, depth, 75, 175)) == []
