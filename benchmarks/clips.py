@@ -101,7 +101,7 @@ def make_clip(case: Case, fault: Fault, folder: Path, cache: Path) -> tuple[Path
         cuts = _cuts(copy.deepcopy(shown_rng), footage, total, size, fps, cache)
         first, past = _away_from(cuts, fault.after_cut_s, first, past, fps)
         start_s, end_s, total = float(first / fps), float(past / fps), max(total, past + round(fps))
-    track: Sound | None = programme.sound(rng, heard, round(float(total / fps) * RATE_HZ), log, even=True)
+    track = programme.sound(rng, heard, round(float(total / fps) * RATE_HZ), log, even=True)
     clean = programme.pictures(shown_rng, footage, total, size, fps, cache, log, only_cuts=True)
     pictures: Iterator[Picture | None] = clean
     seen = _Seen()
@@ -111,14 +111,9 @@ def make_clip(case: Case, fault: Fault, folder: Path, cache: Path) -> tuple[Path
     if fault.picture is not None:
         pictures, name = _inject(clean, fault, case.level, rng, fps, first, past, seen), "video:0"
     if fault.sound is not None:
-        assert track is not None
-        a, b = round(start_s * RATE_HZ), round(end_s * RATE_HZ)
-        changed = fault.sound(track[:, a:b].copy(), Moment(case.level, rng, float(fps), RATE_HZ, 0, 1))
+        moment = Moment(case.level, rng, float(fps), RATE_HZ, 0, 1)
+        edit, start_s, end_s = _inject_sound(track, fault, moment, start_s, end_s)
         name = "audio:0" if fault.picture is None else None
-        if changed is None:
-            edit = _without_sound(start_s, end_s)
-        else:
-            track[:, a:b] = changed
     if fault.damage is not None:
         edit, name = _damage(rng, fault.damage * (0.4, 1.0, 2.5)[case.level], start_s, end_s), "video:0"
     if fault.clock_s is not None:
@@ -193,6 +188,21 @@ def _inject(
             yield broken
         else:
             yield picture
+
+
+def _inject_sound(
+    track: Sound, fault: Fault, moment: Moment, start_s: float, end_s: float
+) -> tuple[Edit | None, float, float]:
+    """Breaks `track` in place, or says which packets to leave out; and from when to when it is broken, s."""
+    assert fault.sound is not None
+    a, b = round(start_s * RATE_HZ), round(end_s * RATE_HZ)
+    changed = fault.sound(track[:, a:b].copy(), moment)
+    if changed is None:
+        return _without_sound(start_s, end_s), start_s, end_s
+    track[:, a:b] = changed
+    if moment.broke is not None:
+        start_s, end_s = ((a + sample) / RATE_HZ for sample in moment.broke)
+    return None, start_s, end_s
 
 
 def _cuts(

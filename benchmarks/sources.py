@@ -41,6 +41,8 @@ EXCUSES: tuple[tuple[str, frozenset[str]], ...] = (
     (r"hum-like|hum\b|60 Hz", frozenset({"hum"})),
     (r"above 0 dBFS", frozenset({"clipping", "true_peak"})),
 )
+# What the manifest does not tell and a look at the spectrum does: 60 Hz and odd harmonics, 50 dB above what is beside.
+FOUND = {"dev/debian-forensics-samples/movie-hello.mp4": frozenset({"hum"})}
 STILL = re.compile(
     r"near-static|static|still-like|slides|screencast|screen content|toy figures|conference|empty meeting",
     re.IGNORECASE,
@@ -139,6 +141,7 @@ def sounds(folder: Path | None) -> list[Source]:
             excused |= {"clipping", "true_peak"}
         if re.search(r"h[56]0:", measured):
             excused |= {"hum"}
+        excused |= FOUND.get(row["file"], frozenset())
         if _measured(measured, r"corr(-?[\d.]+)", 1.0) < 0.2:
             excused |= {"phase_reversal"}
         found.append(

@@ -266,6 +266,44 @@ def _joined(block: Block) -> Block | None:
     return before
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class LowRate:
+    """The mean of all channels below about 1 kHz, near 4,000 samples a second, and the filter's memory."""
+
+    samples: Samples  # (samples,)
+    rate_hz: float
+    tail: Samples  # (samples,) of the full rate, that the next block's first outputs need
+
+
+LOW_RATE_HZ = 4000
+_PARTS = 4  # times the decimation: the filter's length
+
+
+@lru_cache(maxsize=8)
+def _low_pass(factor: int, rate_hz: int) -> Samples:
+    taps = _PARTS * factor
+    at = np.arange(taps) - (taps - 1) / 2
+    response = np.sinc(2 * 1200.0 / rate_hz * at) * np.hanning(taps + 2)[1:-1]
+    return np.ascontiguousarray((response / response.sum()).reshape(_PARTS, factor).T, np.float32)
+
+
+def _low_rate(block: Block) -> LowRate:
+    x = block[SAMPLES]
+    factor = max(1, block.rate_hz // LOW_RATE_HZ)
+    before = _joined(block)
+    tail = np.zeros((_PARTS - 1) * factor, np.float32) if before is None else before[LOW_RATE].tail
+    padded = np.concatenate([tail, np.full(x.shape[0], 1.0 / x.shape[0], np.float32) @ x])
+    count = max(0, len(padded) // factor - _PARTS + 1)
+    pieces = padded[: (count + _PARTS - 1) * factor].reshape(-1, factor) @ _low_pass(factor, block.rate_hz)
+    low = np.zeros(count, np.float32)
+    for part in range(_PARTS):
+        low += pieces[part : part + count, part]
+    return LowRate(low, block.rate_hz / factor, padded[count * factor :])
+
+
+LOW_RATE: Feature[Block, LowRate] = Feature("low_rate", _low_rate)
+
+
 def _k_weighted(block: Block) -> KWeighted:
     x = block[SAMPLES]
     before = _joined(block)

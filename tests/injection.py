@@ -40,6 +40,9 @@ class Moment:
     index: int = 0  # pictures since the fault began
     count: int = 0  # pictures in all
     memory: dict[str, Any] = field(default_factory=dict)  # lives as long as one fault
+    broke: tuple[int, int] | None = (
+        None  # samples of the stretch: set where sound was broken in part of it only
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Audio dropout: holes inside sound, as lost packets leave them.
 
 Measures  dropout_ms     ms: the length of each hole.
-Defect    audio_dropout  error: a channel's level falls suddenly, without a fade, by 18 dB in 3 ms; stays `min_depth_db`
+Defect    audio_dropout  error: a channel's level falls suddenly, without a fade, by 13 dB in 3 ms (18 dB where the
+          hole is shorter than 20 ms); stays `min_depth_db`
           below (40 dB or below -80 dBFS for most of a hole of 20 ms or more) for 3 to `max_ms`; and returns as
           suddenly. The sound on either side must last (most of 20 ms within 15 dB of its mean), be louder than
           `min_dbfs` and of like level. Holes within `quiet_seconds` are one defect, from the first hole to the end of
@@ -34,7 +35,7 @@ KEPT_S = 0.8  # of power, which holds the longest hole and what lies beside it
 LIKE = 10 ** (20 / 10)  # levels before and after a hole
 LASTING, WITHIN = 0.7, 10 ** (-15 / 10)  # so many of the steps beside a hole are that near their mean
 RETURNED = 10 ** (-20 / 10)  # of the level before: the sound is back
-FALL = 10 ** (-18 / 10)  # within 3 ms, on either side
+FALL, SHORT_FALL = 10 ** (-13 / 10), 10 ** (-18 / 10)  # within 3 ms, on either side
 SHORT, SETTLING = (
     20,
     6,
@@ -50,6 +51,19 @@ TREBLE = 10 ** (-15 / 10)  # in a short hole, against before
 LEAST_MS = 2.0
 
 Power = npt.NDArray[np.float32]  # (channels, steps of 1 ms)
+
+
+def _sudden(p: npt.NDArray[np.float32], fall: int, rise: int, least: float) -> bool:
+    """Whether the power falls and returns within three steps, to or from `least` of what is beside."""
+    returned, before_it = p[rise : rise + 3].max(), p[max(fall + 1, rise - 3) : rise - 1].max()
+    sounded, after_it = p[fall - 2 : fall].max(), p[fall + 1 : fall + 3].max()
+    return bool(returned * least >= before_it and sounded * least >= after_it)
+
+
+def _steepest(p: npt.NDArray[np.float32]) -> int:
+    """Where the power falls most from two steps to the next but one, counted from the third step."""
+    falls = np.maximum(p[:-4], p[1:-3]) / np.maximum(np.maximum(p[3:-1], p[4:]), 1e-15)
+    return int(falls.argmax())
 
 
 class AudioDropoutParams(Params):
@@ -160,9 +174,10 @@ class AudioDropout(Detector[AudioDropoutParams]):
                 return ()
             if not short and float(np.median(inside)) > max(level * EMPTY, EMPTY_POWER):
                 return ()
-            if p[rise : rise + 3].max() * FALL < p[max(fall + 1, rise - 3) : rise - 1].max():
+            if not _sudden(p, fall, rise, SHORT_FALL if short else FALL):
                 return ()
-            return fall + min(1.0, float(p[fall]) / level), rise + 1 - min(1.0, float(p[rise]) / after)
+            first = fall if short else fall + _steepest(p[fall - 2 : fall + 2 * SETTLING])
+            return first + min(1.0, float(p[first]) / level), rise + 1 - min(1.0, float(p[rise]) / after)
         return () if len(p) - fall > self.params.max_ms else None
 
     def _lasting(self, beside: npt.NDArray[np.float32]) -> float | None:

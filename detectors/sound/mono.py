@@ -3,7 +3,8 @@
 Measures  stereo_difference  dB, once a second: the power of left minus right against both; -120 is none.
 Defect    mono               info: in each second with sound above `min_dbfs`, the difference is at or below `max_db`
           or less than a step of 16 bits (root mean square below 1/32768), for `min_seconds` of sound in all. It ends
-          with the first tenth of a second that differs clearly.
+          with the first tenth of a second that differs clearly; 0.3 s that differ by less than -40 dB are bridged:
+          coders of low bit rate put noise of their own into either channel.
 Blind to  mono that passed an analogue line or lossy coding of each channel by itself: noise makes the channels differ.
           Coders that send one signal for two equal channels (AAC, MP3, AC-3 do) keep them equal. Pairs other than left
           and right.
@@ -24,6 +25,10 @@ from detectors.sound_features import PAIR, decibels
 
 SECOND = 1_000_000_000
 STEP = 1.0 / 32768.0  # of 16 bits
+NEARLY, NEARLY_NS = (
+    10 ** (-40 / 10),
+    300_000_000,
+)  # how much it may differ, and for how long, within one defect
 
 
 class MonoParams(Params):
@@ -59,7 +64,7 @@ class Mono(Detector[MonoParams]):
         self._floor = 10 ** (params.min_dbfs / 10)
         self._share = 10 ** (params.max_db / 10)
         self._since_ns: int | None = None
-        self._equal_ns = self._end_ns = 0
+        self._equal_ns = self._end_ns = self._until_ns = 0
         self._difference = self._both = 0.0
         self._blocks = 0
 
@@ -78,8 +83,11 @@ class Mono(Detector[MonoParams]):
             yield Measurement("stereo_difference", self._ratio_db(), "dB", view.end_ns, self.track)
             self._difference = self._both = 0.0
         if pair.difference > max(STEP * STEP, self._share * power):
-            yield from self._restart(view.at_ns)
-        elif power / 2 > self._floor:
+            if pair.difference > NEARLY * power or view.end_ns - self._until_ns > NEARLY_NS:
+                yield from self._restart(min(view.at_ns, self._until_ns))
+            return
+        self._until_ns = view.end_ns
+        if power / 2 > self._floor:
             if self._since_ns is None:
                 self._since_ns, self._equal_ns = view.at_ns, 0
             self._equal_ns += view.end_ns - view.at_ns

@@ -6,7 +6,8 @@ Defect    phase_reversal     warning: over 0.4 s, left and right correlate at `m
           100 ms at the first such block.
 Blind to  pairs other than left and right; a reversed channel of material that is decorrelated anyway (wide ambience,
           applause), which no meter shows either; a difference in time rather than in polarity.
-Source    EBU QC 0012B (correlation); the times are practice: wide synthesisers reach -0.8 for two seconds.
+Source    EBU QC 0012B (correlation); the times are practice: wide synthesisers and hiss of opposed phase reach -0.8
+          for two seconds, and now and then for five.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class PhaseReversalParams(Params):
     max_correlation: float = Field(default=-0.5, ge=-1, le=0, description="ratio; -1 is one channel reversed")
     min_dbfs: float = Field(default=-50.0, ge=-90, le=0, description="dBFS of either channel")
     min_seconds: float = Field(
-        default=1.5, ge=0.4, le=60, description="seconds of sound, added up over pauses"
+        default=3.0, ge=0.4, le=60, description="seconds of sound, added up over pauses"
     )
     bridge_seconds: float = Field(
         default=1.5, ge=0, le=30, description="seconds of pause or doubt within one defect"

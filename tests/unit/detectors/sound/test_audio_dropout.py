@@ -13,10 +13,12 @@ CODEC_FRAMES = (960, 1024, 1152)  # samples of each channel in a frame of Opus, 
 BESIDE = (
     RATE_HZ // 40
 )  # samples on either side of a hole that must be heard, or nobody misses what is between
+AUDIBLE = 10 ** (-50 / 10)  # mean square; where programme pauses, nothing is lost
 
 
 def _audible(samples: Sound, first: int, last: int, length: int, rng: np.random.Generator) -> int:
-    """A place in [first, last) for a hole of `length` with sound on both sides: drawn, or the best there is."""
+    """A place in [first, last) for a hole of `length` with sound on both sides: drawn, or the best there is; -1 where
+    there is none that anybody would hear."""
     power = np.r_[0.0, np.cumsum((samples.astype(np.float64) ** 2).mean(axis=0))]
     places = rng.integers(first, max(first + 1, min(last, samples.shape[1] - length - BESIDE)), 40)
     places = np.maximum(places, BESIDE)
@@ -24,6 +26,8 @@ def _audible(samples: Sound, first: int, last: int, length: int, rng: np.random.
     after = power[np.minimum(places + length + BESIDE, samples.shape[1])] - power[places + length]
     either = np.minimum(before, after) / BESIDE
     good = np.flatnonzero(either >= 0.2 * power[-1] / samples.shape[1])
+    if either.max() < AUDIBLE:
+        return -1
     return int(places[good[0] if len(good) else either.argmax()])
 
 
@@ -36,6 +40,7 @@ def _holes(samples: Sound, moment: Moment) -> Sound:
     ramp = int(rng.choice((0, 0, 48)))  # a millisecond, where the receiver mutes
     rows = slice(None) if rng.random() < 0.85 else slice(0, 1)
     begin, step = 0.0, float(rng.uniform(0.3, 0.8))
+    places: list[int] = []
     while begin < samples.shape[1] / RATE_HZ - 0.25:
         if moment.level is Level.JUST:
             length = int(rng.integers(100, 500))  # 2 to 10 ms
@@ -45,16 +50,22 @@ def _holes(samples: Sound, moment: Moment) -> Sound:
             length = round(RATE_HZ * 10 ** rng.uniform(-1.7, -0.8))  # 20 to 160 ms, of no codec's shape
         last = round((begin + 0.3) * RATE_HZ)
         place = _audible(samples, round(begin * RATE_HZ), last, length, rng)
+        if place < 0:
+            begin += step
+            continue
         hole = out[rows, place : place + length]
         gain = np.zeros(hole.shape[1])
         if ramp:
             gain[:ramp], gain[-ramp:] = np.linspace(1, 0, ramp), np.linspace(0, 1, ramp)
         hole[:] = np.asarray(hole * gain + rng.normal(size=hole.shape) * amplitude(floor), np.float32)
+        places += [place, place + length]
         begin = max(begin + step, (place + length) / RATE_HZ)
+    if places:
+        moment.broke = places[0], places[-1]
     return out
 
 
-FAULT = Fault("audio_dropout", (1.5, 5.0), sound=_holes)
+FAULT = Fault("audio_dropout", (1.5, 5.0), sound=_holes, layouts=("stereo", "5.1"))
 
 
 def dropout(**params: float) -> AudioDropout:

@@ -13,7 +13,7 @@ from tests.sounds import RATE_HZ, SECOND, amplitude, blocks, join, music, noise,
 def _shifted(samples: Sound, moment: Moment) -> Sound:
     """A converter's offset, on all channels or one, of either sign; it settles within milliseconds."""
     rng = moment.rng
-    lowest, highest = {Level.JUST: (-40, -37), Level.PLAIN: (-34, -26), Level.GROSS: (-25, -14)}[moment.level]
+    lowest, highest = {Level.JUST: (-36, -32), Level.PLAIN: (-30, -26), Level.GROSS: (-25, -14)}[moment.level]
     offset = amplitude(float(rng.uniform(lowest, highest))) * rng.choice((-1, 1), (samples.shape[0], 1))
     if rng.random() < 0.3:
         offset[int(rng.integers(samples.shape[0]))] = 0.0
@@ -21,7 +21,7 @@ def _shifted(samples: Sound, moment: Moment) -> Sound:
     return np.asarray(samples + offset * rise, np.float32)
 
 
-FAULT = Fault("dc_offset", (4.0, 10.0), sound=_shifted)
+FAULT = Fault("dc_offset", (4.0, 10.0), sound=_shifted, layouts=("stereo", "5.1"))
 
 
 def dc_offset(**params: float) -> DcOffset:

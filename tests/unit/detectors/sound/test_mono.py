@@ -19,7 +19,7 @@ def _one_twice(samples: Sound, moment: Moment) -> Sound:
     return np.asarray(both, np.float32)
 
 
-FAULT = Fault("mono", (8.0, 16.0), sound=_one_twice)
+FAULT = Fault("mono", (8.0, 16.0), sound=_one_twice, layouts=("stereo", "5.1"))
 
 
 def mono(**params: float) -> Mono:

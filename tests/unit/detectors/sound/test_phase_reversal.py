@@ -24,7 +24,7 @@ def _crossed(samples: Sound, moment: Moment) -> Sound:
     return np.asarray(out, np.float32)
 
 
-FAULT = Fault("phase_reversal", (4.0, 12.0), sound=_crossed)
+FAULT = Fault("phase_reversal", (4.0, 12.0), sound=_crossed, layouts=("stereo", "5.1"))
 
 
 def reversal(**params: float) -> PhaseReversal:
