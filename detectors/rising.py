@@ -1,9 +1,9 @@
-"""What the detectors share that tell a fault by a value of the picture that rises at once within a shot."""
+"""What the detectors share that tell a fault by a value of the picture that rises or falls at once within a shot."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Literal, TypeVar
 
 from contracts.findings import Finding, Measurement, Severity
 from detectors.detector import Detector, Params, Scope
@@ -21,6 +21,7 @@ class RisingDetector(Detector[P]):
     """Measures `measures` once a second, and opens a warning when it rose as its `Rise` says and stays up.
 
     A subclass names the feature and its unit, adds `PATCHES` to its needs, and says what has risen.
+    Where what rises is not the value itself, it overrides `since`.
     """
 
     scope = Scope.VIDEO
@@ -28,6 +29,7 @@ class RisingDetector(Detector[P]):
     suppressed_by = ("black", "solid_color", "color_bars", "picture_missing")
     measures: ClassVar[Feature[Frame, float | None]]
     unit: ClassVar[str]
+    worst: ClassVar[Literal["max", "min"]] = "max"
 
     def __init__(
         self, params: P, track: str | None, *, rise: Rise, threshold: float, min_seconds: float
@@ -42,6 +44,7 @@ class RisingDetector(Detector[P]):
             open_ns=round(min_seconds * 1e9),
             close_ns=CLOSE_NS,
             severity=Severity.WARNING,
+            worst=self.worst,
         )
         self._second = -1
 
@@ -59,9 +62,13 @@ class RisingDetector(Detector[P]):
         if second != self._second:
             self._second = second
             yield Measurement(self.measures.name, value, self.unit, view.at_ns, self.track)
-        since = self._rise.update(view.at_ns, view[PATCHES], value)
+        since = self.since(view, value)
         at_ns = view.at_ns if since is None else since
         yield from self._hold.update(at_ns, since is not None, value, end_ns=view.end_ns)
+
+    def since(self, view: PictureView, value: float) -> int | None:
+        """Since when the value is up, or None."""
+        return self._rise.update(view.at_ns, view[PATCHES], value)
 
     def broke(self, event: Break) -> Iterator[Finding]:
         """Another clock: pictures before and after say nothing about each other."""

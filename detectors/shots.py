@@ -30,6 +30,7 @@ ROSE_FROM, ROSE_TO = 0.35, 0.6  # of a rise, on two samples next to each other
 NEAR_FLOOR = 0.93  # of the floor: down
 USUAL, FAR = 20, 0.7  # so many samples, none above so much of it: a stream far from what is certain
 LEVEL_STEP = 0.2  # with which the level follows
+SETTLING = 4  # values within which it has risen for good
 
 
 def _patches(frame: Frame) -> Patches:
@@ -133,7 +134,9 @@ class Rise:
 
     It has risen when it is at least `floor` and `factor` times what it was in this scene, plus `plus`; it is down
     again below `back` of what it has been meanwhile, or well below `floor`. At `certain` it is up even after a cut,
-    in a stream that has been far from it. Without `moving`, fast movement is no moment to compare.
+    in a stream that has been far from it. Without `moving`, fast movement is no moment to compare; nor is a picture
+    of which less than `kept` of the contrast is left: it fades. What grows `settled` times again within the next second
+    did not rise at once: a lens that is turned. The level that `back` refers to follows upwards by a share `follows`.
     """
 
     def __init__(
@@ -145,32 +148,43 @@ class Rise:
         back: float,
         certain: float = math.inf,
         moving: bool = True,
+        kept: float = 0.0,
+        settled: float = math.inf,
+        follows: float = LEVEL_STEP,
     ) -> None:
         self._floor, self._factor, self._plus, self._back = floor, factor, plus, back
-        self._certain, self._moving = certain, moving
+        self._certain, self._moving, self._kept = certain, moving, kept
+        self._settled, self._follows = settled, follows
         self._usual: deque[float] = deque(maxlen=USUAL)
         self._scene = Scene()
         self._level: float | None = None  # while it is up
+        self._rose: list[float] = []  # the first values since it is
 
     @property
     def known(self) -> bool:
         """Whether there is a past to compare with."""
         return self._level is not None or self._scene.known
 
+    @property
+    def is_up(self) -> bool:
+        """Whether it rose, and is not down again."""
+        return self._level is not None
+
     def forget(self) -> None:
         """What comes next has another clock."""
         self._scene.forget()
 
-    def update(self, at_ns: int, patches: Patches, value: float) -> int | None:
-        """The next sample: since when the value is up, or None."""
+    def update(self, at_ns: int, patches: Patches, value: float, *, high: bool = True) -> int | None:
+        """The next sample: since when the value is up, or None. It must be `high` in other terms too."""
         self._scene.add(at_ns, patches, value)
         if self._level is not None:
-            if value < max(self._back * self._level, NEAR_FLOOR * self._floor):
+            down = not high or value < max(self._back * self._level, NEAR_FLOOR * self._floor)
+            if down or self._still_rises(value):
                 self._level = None
                 return None
-            self._level += LEVEL_STEP * (value - self._level)
+            self._level += (self._follows if value > self._level else LEVEL_STEP) * (value - self._level)
             return at_ns
-        if value < self._floor:
+        if value < self._floor or not high:
             self._usual.append(value)
             return None
         since = self._risen(value)
@@ -179,14 +193,30 @@ class Rise:
         if since is None:
             self._usual.append(value)
         else:
-            self._level = value
+            self._level, self._rose = value, []
         return since
+
+    def _still_rises(self, value: float) -> bool:
+        """Whether it goes on rising: from the second value on, for the first may be a coder's."""
+        if len(self._rose) >= SETTLING:
+            return False
+        if not self._scene.known:  # another shot, as bad
+            self._rose = [value] * SETTLING
+            return False
+        self._rose.append(value)
+        if value <= self._settled * self._rose[0]:
+            return False
+        self._scene.forget()
+        return True
 
     def _is_clean(self) -> bool:
         return len(self._usual) == USUAL and max(self._usual) <= FAR * self._certain
 
     def _risen(self, value: float) -> int | None:
-        before = sorted(past.value for past, _ in self._scene.pairs(moving=self._moving))
+        pairs = list(self._scene.pairs(moving=self._moving))
+        if any(now.patches.std() < self._kept * past.patches.std() for past, now in pairs):
+            return None
+        before = sorted(past.value for past, _ in pairs)
         if not before or value < self._factor * before[(len(before) - 1) // 2] + self._plus:
             return None
         return self._scene.leapt(before[(len(before) - 1) // 2], value)

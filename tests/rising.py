@@ -64,13 +64,14 @@ class WithinAShot:
         assert edges(self.fresh(), frames(shown)) == [("opened", 3.0), ("closed", 8.0)]
 
     def test_fades_and_dissolves_are_programme(self) -> None:
-        one, two = panning(8), panning(8, seed=8)
+        show = type(self).programme
+        one, two = show(8), show(8, seed=8)
         blend = [
             mixed(a, b, min(1.0, max(0.0, (i - 75) / 25)))
             for i, (a, b) in enumerate(zip(one, two, strict=True))
         ]
-        down = [mixed(p, flat(16), min(1.0, i / 40)) for i, p in enumerate(panning(4, seed=8, first=200))]
-        up = [mixed(p, flat(16), max(0.0, 1 - i / 40)) for i, p in enumerate(panning(4))]
+        down = [mixed(p, flat(16), min(1.0, i / 40)) for i, p in enumerate(show(4, seed=8, first=200))]
+        up = [mixed(p, flat(16), max(0.0, 1 - i / 40)) for i, p in enumerate(show(4))]
         assert edges(self.fresh(), frames([*blend, *down, *up])) == []
 
     def test_not_ready_before_it_has_a_past(self) -> None:

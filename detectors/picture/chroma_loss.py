@@ -38,9 +38,9 @@ class ChromaLossParams(Params):
         default=1.2, ge=0, le=64, description="standard deviation of a flat chroma plane, 8-bit code values"
     )
     min_drop: float = Field(
-        default=2.5, ge=1, le=100, description="times that the deviation was greater just before"
+        default=4.0, ge=1, le=100, description="times that the deviation was greater just before"
     )
-    min_seconds: float = Field(default=1.5, ge=0, le=3600, description="seconds of media time")
+    min_seconds: float = Field(default=2.0, ge=0, le=3600, description="seconds of media time")
 
 
 class ChromaLoss(Detector[ChromaLossParams]):

@@ -1,0 +1,111 @@
+"""Blur: the picture goes out of focus, or a small one is enlarged: its finest detail is gone everywhere.
+
+Measures  `sharpness`, ratio: fine detail against coarse detail, in the sharper ones of the parts that
+          have most of it, once a second. About 0.5 to 1 in programme, below 0.45 in blurred pictures.
+Defect    `blur`, warning: within a shot, sharpness falls at once to `max_sharpness` or less, and fine detail
+          against the contrast of the whole to a `min_rise`th of what it was or less, for `min_seconds`; dated at
+          the first such picture, closed when sharpness is back. A quarter of the detailed parts that is sharp, as
+          with shallow depth of field, is enough to be sharp.
+Blind to  Shots soft from their first picture, focus that is lost slowly, blur of less than about two samples at full
+          raster, streams that are soft from the beginning, what begins within a second of a cut or in fast
+          movement. Fog and night have too little detail to be judged, and where contrast goes too, it is a fade.
+          A camera that loses its focus at once, and for seconds, looks like the fault.
+Source    Ratio of detail at two scales after Crete et al., "The blur effect", 2007; comparison within the shot is ours.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from pydantic import Field
+
+from detectors.detail import DETAIL
+from detectors.detector import Params
+from detectors.frame import SAMPLED_HZ, Feature, Frame, PictureView
+from detectors.rising import RisingDetector
+from detectors.shots import PATCHES, Rise
+
+PARTS = 36  # with most coarse detail: a quarter of the picture
+SHARP_RANK = 80  # percentile of them
+LEAST_DETAIL = 0.5  # mean coarse detail of those parts, 8-bit code values
+BIAS = 0.3  # detail that a coder leaves or takes
+FINE_BIAS = 0.15
+LEAST_CONTRAST = 6.0  # between parts, 8-bit code values
+STILL_SOFT = 1.06  # times `max_sharpness`: up to there it stays blurred
+KEPT_CONTRAST = 0.8  # of the contrast between parts is left, else it is a fade
+SETTLED = 1.35  # times softer again: focus that is being lost
+
+
+class Focus(NamedTuple):
+    """How sharp a picture is, and how soft: contrast between its parts against their finest detail."""
+
+    sharpness: float
+    softness: float
+
+
+def _focus(frame: Frame) -> Focus | None:
+    detail = frame[DETAIL]
+    if detail is None:
+        return None
+    most = np.argpartition(detail.coarse, -PARTS)[-PARTS:]
+    coarse, contrast = detail.coarse[most], float(frame[PATCHES].std())
+    if float(coarse.mean()) < LEAST_DETAIL or contrast < LEAST_CONTRAST:
+        return None
+    sharpness = float(np.percentile(detail.fine[most] / (coarse + BIAS), SHARP_RANK))
+    fine = float(np.partition(detail.fine, -PARTS)[-PARTS:].mean())
+    return Focus(sharpness, contrast / (fine + FINE_BIAS))
+
+
+FOCUS: Feature[Frame, Focus | None] = Feature("focus", _focus, rate_hz=SAMPLED_HZ)
+"""Sharpness and softness where there is most detail; None where there is too little."""
+
+SHARPNESS: Feature[Frame, float | None] = Feature(
+    "sharpness",
+    lambda frame: None if (focus := frame[FOCUS]) is None else focus.sharpness,
+    rate_hz=SAMPLED_HZ,
+)
+"""Fine against coarse detail where there is most; None where there is too little."""
+
+
+class BlurParams(Params):
+    """What counts as blurred."""
+
+    max_sharpness: float = Field(default=0.47, gt=0, le=2, description="ratio of fine to coarse detail")
+    min_rise: float = Field(default=1.5, ge=1, le=100, description="times softer than a moment before")
+    min_seconds: float = Field(default=2.0, ge=0, le=3600, description="seconds of media time")
+
+
+class Blur(RisingDetector[BlurParams]):
+    """See the module's docstring."""
+
+    id = "blur"
+    trial = True
+    needs = (SHARPNESS, FOCUS, PATCHES)
+    measures = SHARPNESS
+    unit = "ratio"
+    worst = "min"
+    Params = BlurParams
+
+    def __init__(self, params: BlurParams, track: str | None) -> None:
+        rise = Rise(
+            floor=0.0,
+            factor=params.min_rise,
+            plus=0.0,
+            back=0.6,
+            moving=False,
+            kept=KEPT_CONTRAST,
+            settled=SETTLED,
+            follows=0.0,
+        )
+        super().__init__(
+            params, track, rise=rise, threshold=params.max_sharpness, min_seconds=params.min_seconds
+        )
+
+    def since(self, view: PictureView, value: float) -> int | None:
+        """Since when it has been softer."""
+        focus = view[FOCUS]
+        assert focus is not None  # there is a value
+        most = self.params.max_sharpness * (STILL_SOFT if self._rise.is_up else 1.0)
+        return self._rise.update(view.at_ns, view[PATCHES], focus.softness, high=value <= most)
+
+
+DETECTOR = Blur

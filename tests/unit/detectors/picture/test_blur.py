@@ -1,0 +1,79 @@
+"""Blur: detail that goes everywhere at once is told; soft shots, shallow focus, fades and fog are not."""
+
+import cv2
+import numpy as np
+import pytest
+
+from detectors.picture.blur import DETECTOR, Blur, BlurParams
+from tests.injection import Fault, Level, Moment, Picture
+from tests.patterns import FPS, TRACK, frames
+from tests.rising import WithinAShot, slowly
+from tests.run import edges
+
+SIGMA = {Level.JUST: 1.2, Level.PLAIN: 2.4, Level.GROSS: 5.0}  # samples of 640 a line
+SHRUNK = {Level.JUST: 2.5, Level.PLAIN: 4.0, Level.GROSS: 7.0}  # times, each way
+
+
+def _blurred(picture: Picture, moment: Moment) -> Picture:
+    """Out of focus, or a small picture enlarged."""
+    if "upscaled" not in moment.memory:
+        moment.memory["upscaled"] = moment.rng.random() < 0.5
+    width = picture[0].shape[1]
+    out = []
+    for plane, half in zip(picture, (1, 2, 2), strict=True):
+        tall, wide = plane.shape
+        if moment.memory["upscaled"]:
+            factor = SHRUNK[moment.level] / (1 if half == 1 else 1.5)
+            small = cv2.resize(
+                plane, (round(wide / factor), round(tall / factor)), interpolation=cv2.INTER_AREA
+            )
+            soft = cv2.resize(small, (wide, tall), interpolation=cv2.INTER_CUBIC)
+        else:
+            soft = cv2.GaussianBlur(plane, (0, 0), SIGMA[moment.level] * width / 640 / half)
+        out.append(np.asarray(soft, np.uint8))
+    return out[0], out[1], out[2]
+
+
+FAULT = Fault("blur", (4.0, 10.0), picture=_blurred, after_cut_s=1.0)
+
+
+def blur(**params: float) -> Blur:
+    return DETECTOR(BlurParams(**params), TRACK)
+
+
+class TestWithinAShot(WithinAShot):
+    detector = DETECTOR
+    injector = _blurred
+    programme = slowly
+
+    @pytest.mark.parametrize("seed", range(3))
+    @pytest.mark.parametrize("level", [Level.PLAIN, Level.GROSS])
+    def test_golden_dated_to_the_picture(self, level: Level, seed: int) -> None:
+        self.dated_to_the_picture(level, seed)
+
+
+def test_a_soft_shot_after_a_cut_is_programme() -> None:
+    moment = Moment(Level.GROSS, np.random.default_rng(1), float(FPS), 48_000)
+    soft = [_blurred(p, moment) for p in slowly(5, seed=8)]
+    assert edges(blur(), frames([*slowly(4), *soft, *slowly(3)])) == []
+
+
+def test_shallow_depth_of_field_is_programme() -> None:
+    def shallow(picture: Picture, moment: Moment) -> Picture:
+        soft = _blurred(picture, moment)
+        soft[0][60:210, 140:340] = picture[0][60:210, 140:340]  # the face in the middle is sharp
+        return soft
+
+    moment = Moment(Level.GROSS, np.random.default_rng(1), float(FPS), 48_000)
+    shown = [shallow(p, moment) if i >= 75 else p for i, p in enumerate(slowly(7))]
+    assert edges(blur(), frames(shown)) == []
+
+
+def test_focus_that_is_pulled_slowly_is_programme() -> None:
+    def pulled(picture: Picture, sigma: float) -> Picture:
+        if sigma <= 0:
+            return picture
+        return np.asarray(cv2.GaussianBlur(picture[0], (0, 0), sigma), np.uint8), picture[1], picture[2]
+
+    shown = [pulled(p, min(4.0, (i - 75) / 12)) for i, p in enumerate(slowly(8))]
+    assert edges(blur(), frames(shown)) == []
