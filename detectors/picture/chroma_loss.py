@@ -26,7 +26,8 @@ from detectors.shots import PATCHES, Scene
 NEUTRAL = 128.0
 LOST_OFFSET = 90.0  # from neutral: no picture of the world is all there
 LIT_CODES = 6.0  # standard deviation of luma from which there is light and shade
-BACK = 1.6  # times `max_deviation`: colour is back
+BACK, BACK_CODES = 1.8, 2.0  # times what was left of a plane, and standard deviation: colour is back
+LITTLE = 0.6  # standard deviation below which it does not matter how little is left
 DEAD, ALIVE = 0.25, 3.0  # standard deviations of one plane without life beside one with it
 KEPT = 0.6  # of the luma's deviation is left, else it is a fade
 
@@ -35,7 +36,7 @@ class ChromaLossParams(Params):
     """What counts as lost colour."""
 
     max_deviation: float = Field(
-        default=1.2, ge=0, le=64, description="standard deviation of a flat chroma plane, 8-bit code values"
+        default=2.5, ge=0, le=64, description="standard deviation of a flat chroma plane, 8-bit code values"
     )
     min_drop: float = Field(
         default=4.0, ge=1, le=100, description="times that the deviation was greater just before"
@@ -68,7 +69,9 @@ class ChromaLoss(Detector[ChromaLossParams]):
         )
         self._scenes = Scene(), Scene()  # of Cb and Cr: their deviation
         self._luma = Scene()
-        self._flat: tuple[int, ...] = ()  # the planes that went flat: 0 is Cb, 1 is Cr
+        self._flat: dict[
+            int, float
+        ] = {}  # the planes that went flat (0 is Cb, 1 is Cr), and what was left of them
         self._second = -1
 
     @property
@@ -95,12 +98,11 @@ class ChromaLoss(Detector[ChromaLossParams]):
             scene.add(view.at_ns, view[PATCHES], plane.deviation)
         since = view.at_ns
         if self._flat:
-            back = any(planes[i].deviation > BACK * self.params.max_deviation for i in self._flat)
-            self._flat = () if back else self._flat
+            self._follow(planes)
         else:
             self._flat, since = self._went_flat(view.at_ns, planes)
-        lost = bool(self._flat) or self._are_lost(planes)
-        yield from self._hold.update(since, lost, least, end_ns=view.end_ns)
+            self._flat = self._flat or self._lost(planes)
+        yield from self._hold.update(since, bool(self._flat), least, end_ns=view.end_ns)
 
     def broke(self, event: Break) -> Iterator[Finding]:
         """Another clock: pictures before and after say nothing about each other."""
@@ -108,28 +110,40 @@ class ChromaLoss(Detector[ChromaLossParams]):
             self._forget()
         yield from ()
 
-    def _went_flat(self, at_ns: int, planes: tuple[Spread, Spread]) -> tuple[tuple[int, ...], int]:
+    def _follow(self, planes: tuple[Spread, Spread]) -> None:
+        """Whether the planes are still flat: a coder takes its time to forget their colour."""
+        for index, left in self._flat.items():
+            deviation = planes[index].deviation
+            if deviation > max(BACK * left, BACK_CODES):
+                self._flat = {}
+                return
+            self._flat[index] = min(left, deviation)
+
+    def _went_flat(self, at_ns: int, planes: tuple[Spread, Spread]) -> tuple[dict[int, float], int]:
         """Which planes lost their colour in this scene, and since when."""
         if any(luma.value < KEPT * before.value for before, luma in self._luma.pairs()):
-            return (), at_ns  # the picture itself fades
-        flat, since = [], []
+            return {}, at_ns  # the picture itself fades
+        flat, since = {}, []
         for index, (scene, plane) in enumerate(zip(self._scenes, planes, strict=True)):
             if plane.deviation > self.params.max_deviation:
                 continue
-            floor = self.params.min_drop * max(plane.deviation, self.params.max_deviation / 2)
+            floor = self.params.min_drop * max(plane.deviation, LITTLE)
             before = max((past.value for past, _ in scene.pairs()), default=0.0)
             fell = scene.fell() if before >= floor else None
             if fell is not None:
-                flat.append(index)
+                flat[index] = plane.deviation
                 since.append(fell)
-        return tuple(flat), min(since, default=at_ns)
+        return flat, min(since, default=at_ns)
 
-    def _are_lost(self, planes: tuple[Spread, Spread]) -> bool:
-        """Whether no scene of the world looks so: one plane alone without any life, or both at their end."""
-        least, most = sorted(p.deviation for p in planes)
-        if least <= DEAD and most >= ALIVE:
-            return True
-        return most <= self.params.max_deviation and all(abs(p.mean - NEUTRAL) >= LOST_OFFSET for p in planes)
+    def _lost(self, planes: tuple[Spread, Spread]) -> dict[int, float]:
+        """The planes that no scene of the world has: one alone without any life, or both at their end."""
+        least, most = sorted((plane.deviation, index) for index, plane in enumerate(planes))
+        if least[0] <= DEAD and most[0] >= ALIVE:
+            return {least[1]: least[0]}
+        at_end = most[0] <= self.params.max_deviation and all(
+            abs(p.mean - NEUTRAL) >= LOST_OFFSET for p in planes
+        )
+        return {index: plane.deviation for index, plane in enumerate(planes)} if at_end else {}
 
     def _forget(self) -> None:
         for scene in (*self._scenes, self._luma):
