@@ -1,7 +1,8 @@
 """`make bench-memory`: what a watch with all detectors keeps in memory. Exit status 1 when a bar is missed.
 
 Channels are made here and served from this process; each is watched in a process forked from the warm server, as a
-worker does it. A watch's share (PSS, proc_pid_smaps(5)) divides what it shares with the others among all of them.
+worker does it, several to a channel. A watch's share (PSS, proc_pid_smaps(5)) divides what it shares with the others
+among all of them, so it depends on how many there are: a dozen, as on two cores.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from worker.frames import Unpacker, pack
 from worker.warm import Started, WarmServer
 
 MOST_MB = {360: 25.0, 1080: 50.0}  # the bars, by lines
+WATCHES = 12
+CHANNELS = 3
 SETTLED_S = 25.0
 ENOUGH_FRAMES = 200  # a watch is measured once it has shown so many
 
@@ -57,12 +60,13 @@ class Watch:
             self.frames = int(message["frames"])
 
 
-def measure(channels: int, seconds: float, warm: WarmServer) -> list[Use]:
-    """Watch so many channels at 360p and one at 1080p for a while; what each process uses, the warm server first."""
-    specs = [ChannelSpec(f"c{n}", seed=n, muxed=True) for n in range(channels)]
-    specs.append(ChannelSpec("hd", seed=99, width=1920, height=1080, muxed=True))
-    with Origin([(spec, Schedule([])) for spec in specs]) as origin:
-        watches = [_start(warm, spec, origin.url(spec.name)) for spec in specs]
+def measure(count: int, seconds: float, warm: WarmServer) -> list[Use]:
+    """So many watches at 360p and one at 1080p for a while; what each process uses, the warm server first."""
+    specs = [ChannelSpec(f"c{n}", seed=n, muxed=True) for n in range(min(CHANNELS, count))]
+    hd = ChannelSpec("hd", seed=99, width=1920, height=1080, muxed=True)
+    with Origin([(spec, Schedule([])) for spec in [*specs, hd]]) as origin:
+        watched = [specs[n % len(specs)] for n in range(count)] + [hd]
+        watches = [_start(warm, spec, origin.url(spec.name)) for spec in watched]
         _listen(watches, seconds)
         uses = [_use("warm server", 0, warm.pid, 0)]
         return uses + [_use(w.spec.name, w.spec.height, w.pid, w.frames) for w in watches]
@@ -101,12 +105,12 @@ def _use(name: str, lines: int, pid: int, frames: int) -> Use:
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="make bench-memory", description=__doc__)
-    parser.add_argument("--channels", type=int, default=6, help="channels at 360p")
+    parser.add_argument("--watches", type=int, default=WATCHES, help="so many at 360p, and one at 1080p")
     parser.add_argument("--seconds", type=float, default=SETTLED_S, help="how long to watch before measuring")
     options = parser.parse_args()
     warm = WarmServer()  # before any thread and any connection
     try:
-        uses = measure(options.channels, options.seconds, warm)
+        uses = measure(options.watches, options.seconds, warm)
     finally:
         warm.close()
     table = Table(title="Memory of a watch with all detectors, MB", title_justify="left")

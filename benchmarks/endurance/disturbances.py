@@ -53,7 +53,7 @@ class Rolling:
     first, and once it runs an old one gets SIGTERM.
     """
 
-    every_s = 6.0
+    every_s = 15.0
 
     def __init__(self, rig: Rig) -> None:
         self._rig = rig

@@ -17,6 +17,7 @@ MPEG_WRAP_NS = (1 << 33) * NS // 90_000  # 33 bits of a 90 kHz clock: 26.5 hours
 JUMP_AHEAD_NS = 10 * NS  # farther ahead than this is another clock, not missing media
 JUMP_BACK_NS = 500_000_000  # farther back than this is another clock, not a repeat
 AWAY_NS = 120 * NS  # media that nobody read between two readings may be this long
+AGAIN_NS = 60 * NS  # and so long what comes once more: of a rendition that was behind, all that it lacked besides
 ALIGN_NS = 1_500_000_000  # an offset "fits" when it lands this close to where the track stood
 TICK_NS = 100_000_000
 EVEN_NS = 10_000_000  # time stamps are rounded to a millisecond or so
@@ -248,7 +249,7 @@ class Timeline:
             clock.offset_ns = others[-1]
         elif self._resumed_ns is not None:
             kept = self._resumed_offset_ns
-            fits = kept is not None and -JUMP_AHEAD_NS <= raw_ns + kept - self._resumed_ns <= AWAY_NS
+            fits = kept is not None and -AGAIN_NS <= raw_ns + kept - self._resumed_ns <= AWAY_NS
             clock.offset_ns = kept if fits else self._resumed_ns - raw_ns
         else:
             self.start(raw_ns)

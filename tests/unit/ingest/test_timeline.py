@@ -219,6 +219,21 @@ def test_resuming_goes_on_where_the_last_reading_stopped(player: Player) -> None
     assert player.timeline.reached_ns > 60 * NS
 
 
+@pytest.mark.parametrize("before_s", [0, 8, 11, 30])
+def test_media_that_comes_once_more_keeps_its_time_also_where_a_rendition_was_behind(
+    player: Player, before_s: int
+) -> None:
+    player.timeline.resume(60 * NS, -940 * NS)
+    assert player.sound((1000 - before_s) * NS).at_ns == (60 - before_s) * NS
+    assert player.picture((1000 - before_s) * NS).at_ns == (60 - before_s) * NS
+
+
+@pytest.mark.parametrize("raw_s", [0, 900, 5000])
+def test_resuming_on_another_clock_goes_on_at_the_place(player: Player, raw_s: int) -> None:
+    player.timeline.resume(60 * NS, -940 * NS)
+    assert player.picture(raw_s * NS).at_ns == 60 * NS
+
+
 def test_rejoining_goes_on_where_the_timeline_stands(player: Player) -> None:
     player.pictures(i * PICTURE for i in range(25))
     for i in range(50):
