@@ -24,6 +24,7 @@ from worker.ingest.timeline import JUMP_AHEAD_NS, NS, Timeline
 
 SKEW_NS = 2_000_000_000
 UNDECODABLE_AFTER = 2  # segments in a row without a picture or sample
+DATED_NS = 150_000_000  # a segment that is shorter than declared by more lacks something
 LATE_NS = 500_000_000  # playlists round durations; where segments were lost, nothing is known
 _OPTIONS = {
     "correct_ts_overflow": "0",
@@ -52,6 +53,7 @@ class SegmentDecoder:
         self._timeline, self._about = timeline, about
         self._renditions: dict[str, _Rendition] = {}
         self._counts = {"video": 0, "audio": 0}
+        self._dated = False  # the wall clock of media time 0 is known, where it is told at all
         self.skip_non_reference = False
 
     def tracks(self, rendition: str) -> list[str]:
@@ -79,14 +81,14 @@ class SegmentDecoder:
             late = LATE_NS if follows else JUMP_AHEAD_NS
             self._timeline.limit(decoder.track, before + segment.duration_ns + late)
         first: int | None = None
-        got, dating = 0, False
+        got, last = 0, 0
         for event in self._demux(segment, state):
             if isinstance(event, Frame | Block):
                 got += 1
                 if first is None and self._about.started_at is None:
-                    dating = True
                     self._date(segment, event.at_ns)  # before anything is found in it
                 first = event.at_ns if first is None else min(first, event.at_ns)
+                last = max(last, event.end_ns)
             yield event
         state.sequence = segment.sequence
         begin = before if first is None else first
@@ -94,8 +96,11 @@ class SegmentDecoder:
         for decoder in state.decoders.values():
             self._timeline.delivered(decoder.track, state.delivered_ns)
         self._describe()
-        if dating and first is not None:
+        if first is not None and not self._dated:
             self._date(segment, first)
+            # One that lacks its beginning would date everything too early.
+            whole = last - first >= segment.duration_ns - DATED_NS
+            self._dated = whole and segment.program_date_time is not None
         yield from self._judge(segment, state, got)
         yield from self._timeline.ticks()
 
@@ -208,7 +213,7 @@ class SegmentDecoder:
                     self._about.tracks[decoder.track] = decoder.described
 
     def _date(self, segment: Segment, first_ns: int) -> None:
-        """Tie media time to the wall clock, where the playlist tells it."""
+        """Tie media time to the wall clock, where the playlist tells it: by the first segment that is whole."""
         if segment.program_date_time is not None:
             self._about.started_at = segment.program_date_time - timedelta(microseconds=first_ns // 1000)
 

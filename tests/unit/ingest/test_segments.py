@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,21 @@ def test_the_wall_clock_of_media_zero(cut: tuple[bytes, list[Segment]]) -> None:
     decoded = Decoded().take(segments([cut[1][0].data], init, program_date_time=at))
     assert decoded.about.started_at is not None
     assert abs((decoded.about.started_at - at).total_seconds()) < 0.03
+
+
+def test_a_segment_that_lacks_its_beginning_does_not_set_the_wall_clock(
+    cut: tuple[bytes, list[Segment]],
+) -> None:
+    at = datetime(2026, 5, 4, 12, 0, 0, tzinfo=UTC)
+    (first, second, *_), init = cut[1], cut[1][0].init
+    long = replace(
+        segments([first.data], init, program_date_time=at)[0], duration_ns=first.duration_ns + 2 * NS
+    )
+    lacks = replace(long, program_date_time=at - timedelta(seconds=2))
+    after = replace(second, program_date_time=at + timedelta(microseconds=first.duration_ns // 1000))
+    decoded = Decoded().take([lacks, after])
+    assert decoded.about.started_at is not None
+    assert abs((decoded.about.started_at - at).total_seconds()) < 0.1
 
 
 def test_the_wall_clock_is_known_before_anything_is_found(cut: tuple[bytes, list[Segment]]) -> None:
