@@ -108,7 +108,7 @@ class Child:
         self._reading: AnyReading | None = None
         position_ns = int((self._resume or {}).get("position_ns", 0))
         said = {**(state.get("said") or {}), "open": config.get("open", [])}
-        self.handover = Handover(self._seats, said, position_ns)
+        self.handover = Handover(self._seats, said, position_ns, (self._resume or {}).get("ends_ns"))
         self.pipeline = Pipeline(self._seats, self.handover.open_defects)
         self._lead_ns = LEAD_NS
         self._family = {s.detector.id: s.detector.family() for s in self._seats}
@@ -119,6 +119,7 @@ class Child:
         self._blind: dict[str | None, Source] = {}
         self._frames = self._loops = self._step = 0
         self._end_ns = int((self._resume or {}).get("position_ns", 0))
+        self._ends_ns: dict[str, int] = {}
         self._beat_s = self._clock.monotonic()
         self._stopping_s: float | None = None
         self._runs = self._same = 0
@@ -211,7 +212,7 @@ class Child:
         if event is not None:
             self._note(event)
             told = self.handover.take(self.pipeline.push(event))
-        if self.handover.unconfirmed:
+        if self.handover.unsettled:
             told += self.handover.settle(self.pipeline)
         edges = [f for f in told if isinstance(f, DefectEdge)]
         self._measured += [f for f in told if not isinstance(f, DefectEdge)]
@@ -223,6 +224,7 @@ class Child:
             self.handover.see(event)
             self._frames += isinstance(event, Frame)
             self._end_ns = max(self._end_ns, event.end_ns)
+            self._ends_ns[event.track] = max(self._ends_ns.get(event.track, 0), event.end_ns)
             blind = self._blind.pop(None, None)
             if blind is not None:  # a new reading does not know that the one before it was blind
                 self._give(self.pipeline.push(Source(max(event.at_ns, blind.at_ns), None)))
@@ -268,7 +270,8 @@ class Child:
             "loops": self._loops,
             "frames": self._frames,
             "media_ns": self._end_ns,
-            "begin_ns": self.handover.begin_ns,
+            "begins_ns": self.handover.begins_ns,
+            "ends_ns": {**self._ends_ns, "": self._end_ns},
             "lag_s": round(reading.lag_s, 3) if reading is not None else 0.0,
             "blind": [[t, s.blind, s.reason[:400]] for t, s in self._blind.items()],
             "step": self._step,

@@ -3,13 +3,14 @@
 A watch that takes over begins some seconds before the place where the one before it stopped, so that its detectors
 have a past there. Of that media everything has been said: nothing that was certain by then is said again, or for the
 first time. A defect that was left open keeps its beginning, and is confirmed when the same detector finds it again, or
-closed once that detector has seen good media beyond that place for its hold time.
+closed once that detector has seen good media beyond that place for its hold time. What only the detectors of this watch
+found in old media is said once it has lasted into new media.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,6 +29,8 @@ SAID_REMEMBERED = 256  # closed defects, the latest
 MOST_SAID = 32  # of each kind in a state: it has to stay small
 SLACK_NS = 15 * NS  # media that comes once more, and tracks that are not handed over at the very same time
 LEAST_HOLD_S, MOST_HOLD_S = 1.0, 60.0
+SAME_NS = 1_000_000  # two moments that are nearer are one
+SURELY_NS = 500_000_000  # of new media: a defect that lasts so far into it was not over before
 _HOLDING = (
     "min_seconds", "bridge_seconds", "quiet_seconds", "return_seconds", "settle_seconds", "pause_seconds",
     "never_seconds", "other_seconds", "still_seconds",
@@ -42,16 +45,31 @@ class _Said:
     certain_at_ns: int
 
 
+@dataclass(slots=True)
+class _Muted:
+    """A defect found in media that the watch before had seen, and since when it ought to be over or was told."""
+
+    opened: DefectEdge
+    old_ns: int
+    ended: bool  # whether the watch before told its end
+
+
 class Handover:
     """Stands between the detectors of one watch and whoever is told."""
 
     def __init__(
-        self, seats: Sequence[Seat], state: dict[str, Any] | None = None, position_ns: int = 0
+        self,
+        seats: Sequence[Seat],
+        state: dict[str, Any] | None = None,
+        position_ns: int = 0,
+        ends_ns: Mapping[str, int] | None = None,
     ) -> None:
-        """`state`: what `state()` gave in the watch before, which has seen everything before `position_ns`."""
+        """`state`: what `state()` gave in the watch before, which has seen everything before `position_ns`, or of a
+        track what is before its place in `ends_ns`.
+        """
         state = state or {}
-        self._position_ns = position_ns
-        self._muted: set[Key] = set()  # of media before that: begun there, and not said
+        self._position_ns, self._ends_ns = position_ns, dict(ends_ns or {})
+        self._muted: dict[Key, _Muted] = {}
         self._hold_ns = {seat.detector.id: hold_ns(seat) for seat in seats}
         self._open: dict[Key, DefectEdge] = {}
         self._unconfirmed: set[Key] = set()
@@ -71,14 +89,14 @@ class Handover:
         self._measured_before = dict(self._measured)
 
     @property
-    def unconfirmed(self) -> int:
-        """How many defects of the watch before are neither confirmed nor closed yet."""
-        return len(self._unconfirmed)
+    def unsettled(self) -> int:
+        """How many defects need `settle`: of the watch before, or found in the media that it had seen."""
+        return len(self._unconfirmed) + len(self._muted)
 
     @property
-    def begin_ns(self) -> int | None:
-        """Where this watch begins; None before its first picture or sound."""
-        return self._begin_ns.get(None)
+    def begins_ns(self) -> dict[str, int]:
+        """Where this watch begins on each track it has met, and as a whole (no name)."""
+        return {track or "": at_ns for track, at_ns in self._begin_ns.items()}
 
     @property
     def open_defects(self) -> list[DefectEdge]:
@@ -125,8 +143,15 @@ class Handover:
         return out
 
     def settle(self, pipeline: Pipeline) -> list[Finding]:
-        """Close what the watch before left open and this one, having looked for long enough, finds gone."""
+        """Close what the watch before left open and this one, having looked for long enough, finds gone; tell what
+        began in old media and is still there.
+        """
         out: list[Finding] = []
+        for key, muted in list(self._muted.items()):
+            until_ns = muted.old_ns + self._hold_ns.get(muted.opened.detector, 0)
+            watched_ns = self._begin_ns.get(muted.opened.track, 0) + pipeline.watched_of(muted.opened.track)
+            if watched_ns >= until_ns:
+                out.append(self._unmute(key, watched_ns))
         for key in list(self._unconfirmed):
             opened = self._open[key]
             hold = self._hold_ns.get(opened.detector)
@@ -146,8 +171,7 @@ class Handover:
         if edge.edge is Edge.OPENED:
             return self._opened(key, edge)
         if key in self._muted:
-            self._muted -= {key} if edge.edge is Edge.CLOSED else set()
-            return []
+            return self._of_muted(key, edge)
         known = self._open.get(key)
         if known is None:
             return []  # of a defect that was told, to its end, by the watch before
@@ -159,11 +183,13 @@ class Handover:
 
     def _opened(self, key: Key, edge: DefectEdge) -> list[Finding]:
         told = self._ended_before.get(key)
+        end_ns = self._ends_ns.get(edge.track or "", self._position_ns)
         if told is not None and (edge.certain_at_ns <= told.certain_at_ns or edge.at_ns < told.at_ns):
-            self._muted.add(key)
+            self._muted[key] = _Muted(edge, max(end_ns, told.at_ns), True)
             return []
-        if edge.certain_at_ns <= self._position_ns and key not in self._unconfirmed:
-            self._muted.add(key)
+        old = edge.certain_at_ns <= self._position_ns and edge.at_ns < end_ns - SAME_NS
+        if old and key not in self._unconfirmed:
+            self._muted[key] = _Muted(edge, end_ns, False)
             return []
         if key in self._unconfirmed:
             known = self._open[key]
@@ -177,6 +203,23 @@ class Handover:
             return [gone, edge]
         self._open[key] = edge
         return [edge]
+
+    def _of_muted(self, key: Key, edge: DefectEdge) -> list[Finding]:
+        muted = self._muted[key]
+        if edge.edge is Edge.UPDATED:
+            muted.opened = replace(edge, edge=Edge.OPENED, at_ns=muted.opened.at_ns)
+            return []
+        lasts_ns = edge.at_ns - muted.old_ns
+        if lasts_ns < (self._hold_ns.get(edge.detector, 0) if muted.ended else SURELY_NS):
+            del self._muted[key]
+            return []
+        return [self._unmute(key, edge.certain_at_ns), self._end(key, edge)]
+
+    def _unmute(self, key: Key, certain_ns: int) -> DefectEdge:
+        muted = self._muted.pop(key)
+        at_ns = max(muted.opened.at_ns, muted.old_ns) if muted.ended else muted.opened.at_ns
+        self._open[key] = replace(muted.opened, at_ns=at_ns, certain_at_ns=max(at_ns, certain_ns))
+        return self._open[key]
 
     def _gone(self, key: Key, at_ns: int, certain_ns: int, why: str) -> DefectEdge:
         edge = replace(

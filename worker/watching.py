@@ -91,16 +91,17 @@ class Watching:
         self.refused = granted.refused
         self._unpacker = Unpacker()
         self._seen: dict[str, tuple[int, int, int]] = {}
-        self._paid: dict[str, int] = {}
-        self._launched_ns: int | None = None  # how far coverage had been told when the process was started
-        self._covered_ns = 0  # how far it has been told now: a process that is killed takes the rest with it
-        self._owed_ms = 0
+        # How far coverage has been told, by track and as a whole (no name): a process that is killed takes the rest
+        # with it. And how far it had been told when the process was started.
+        self._covered_ns: dict[str, int] = {"": 0}
+        self._launched_ns: dict[str, int] | None = None
+        self._begins_ns: dict[str, int] = {}
         self._since = clock.now()
         self._told_state = ""
         self._fetches: tuple[str, ...] = ()
         self._decoder: tuple[str, ...] = ()
         self._tracks: tuple[str, ...] = ()
-        self._places: deque[tuple[int, Message, int]] = deque(maxlen=PLACES_KEPT)
+        self._places: deque[tuple[int, Message, dict[str, int]]] = deque(maxlen=PLACES_KEPT)
         self._place: Message = {}
         self._open: list[Message] = []
         self._began: dict[tuple[tuple[str, str | None, str | None], int], datetime] = {}
@@ -115,7 +116,8 @@ class Watching:
         checkpoint = self._granted.grant.checkpoint
         if checkpoint is not None:
             self._place = dict(checkpoint.baselines.get("watch") or {})
-            self.media_ns = self._covered_ns = checkpoint.last_at_ns or 0
+            self.media_ns = checkpoint.last_at_ns or 0
+            self._covered_ns = {**self._place.pop("covered", {}), "": self.media_ns}
             self._place = with_closed(self._place, self._granted.grant.closed)
         for defect in self._granted.grant.unconfirmed:
             body = defect.body
@@ -129,7 +131,7 @@ class Watching:
         """What the process is told before anything else."""
         spec = self._granted.grant.stream.spec
         profile = self._granted.profile
-        self._launched_ns, self._owed_ms = self._covered_ns if self._place else None, 0
+        self._launched_ns, self._begins_ns = self._covered_ns if self._place else None, {}
         return {
             **self._base,
             "url": spec.source.url,
@@ -154,7 +156,7 @@ class Watching:
         self.pid = None
         self.rss = self.pss = self.first_rss = self.frames = self._frames_before = 0
         self._unpacker = Unpacker()
-        self._seen, self._paid = {}, {}
+        self._seen = {}
 
     def hear(self) -> bool:
         """Take in what the process says; False when it has closed its end."""
@@ -221,8 +223,7 @@ class Watching:
             self.phase = "running"
         if message["frames"] > self.frames:
             self.frames, self.frame_s = message["frames"], now
-        if self._launched_ns is not None and message["begin_ns"] is not None:
-            self._owed_ms = max(0, self._launched_ns - int(message["begin_ns"])) // 1_000_000
+        self._begins_ns = message["begins_ns"]
         self.media_ns = max(self.media_ns, int(message["media_ns"]))
         self.lag_s, self.step = float(message["lag_s"]), int(message["step"])
         self._place, self._open = message["checkpoint"], message["open"]
@@ -239,7 +240,7 @@ class Watching:
                 self._series.add(item, self._wall(zero, item.at_ns))
         if "coverage" in message:
             self._cover(message["coverage"])
-            self._covered_ns = self.media_ns
+            self._covered_ns = {**self._covered_ns, **message["ends_ns"]}
             self._fetches, self._decoder = tuple(message["fetches"]), tuple(message["decoder"])
             self._tracks = tuple(message.get("tracks", self._tracks))
         before = self._places[-1][0] if self._places else 0
@@ -283,7 +284,8 @@ class Watching:
         for row in rows:
             name = row["detector"]
             before = sums.get(name, (0, 0, 0))
-            values = (row["watched_ms"], row["degraded_ms"], row["blind_ms"])
+            watched = max(0, row["watched_ms"] - self._owed_ms(row["track"]))
+            values = (watched, min(row["degraded_ms"], watched), row["blind_ms"])
             sums[name] = (max(before[0], values[0]), max(before[1], values[1]), max(before[2], values[2]))
             total = self.coverage.setdefault(name, Coverage())
             total.cpu_ms_per_s, total.fault = row["cpu_ms_per_s"], row["fault"]
@@ -292,9 +294,6 @@ class Watching:
             before = self._seen.get(name, (0, 0, 0))
             self._seen[name] = now
             watched, degraded, blind = (max(0, now[i] - before[i]) for i in range(3))
-            owed = min(watched, self._owed_ms - self._paid.get(name, 0))
-            self._paid[name] = self._paid.get(name, 0) + owed
-            watched, degraded = watched - owed, min(degraded, watched - owed)
             if watched or degraded or blind:
                 added[name] = (watched, degraded, blind)
                 total = self.coverage.setdefault(name, Coverage())
@@ -303,6 +302,13 @@ class Watching:
                 total.blind += blind
         if added:
             self._put(self.id, self.epoch, CoverageBody(added=added))
+
+    def _owed_ms(self, track: str | None) -> int:
+        """How much of a track, or of the input, this process shows once more."""
+        if self._launched_ns is None:
+            return 0
+        covered_ns = self._launched_ns.get(track or "", self._launched_ns[""])
+        return max(0, covered_ns - self._begins_ns.get(track or "", covered_ns)) // 1_000_000
 
     def flush_series(self, now: datetime | None) -> None:
         """Put the slots of measurements that are over by `now`; without it, whatever there is."""
@@ -313,7 +319,7 @@ class Watching:
 
     def checkpoint(self, done: int) -> Checkpoint | None:
         """Where another worker may go on: the latest place all of whose findings, up to number `done`, were judged."""
-        best: tuple[int, Message, int] | None = None
+        best: tuple[int, Message, dict[str, int]] | None = None
         while self._places and self._places[0][0] <= done:
             best = self._places.popleft()
         if best is None:
@@ -326,15 +332,15 @@ class Watching:
         zero_at = place.get("zero_at")
         made = Checkpoint(
             media_sequence=max((int(m[0]) for m in marks), default=None),
-            last_at_ns=best[2],
-            wall_at_last=datetime.fromisoformat(zero_at) + timedelta(microseconds=best[2] // 1000)
+            last_at_ns=best[2][""],
+            wall_at_last=datetime.fromisoformat(zero_at) + timedelta(microseconds=best[2][""] // 1000)
             if zero_at
             else None,
-            baselines={"watch": place},
+            baselines={"watch": {**place, "covered": best[2]}},
         )
         if len(made.model_dump_json()) <= CHECKPOINT_BYTES:
             return made
-        return made.model_copy(update={"baselines": {"watch": {**place, "said": {}}}})
+        return made.model_copy(update={"baselines": {"watch": {**place, "covered": best[2], "said": {}}}})
 
     def status(self) -> WatchStatus:
         """How it does, for people."""

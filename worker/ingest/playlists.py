@@ -95,6 +95,7 @@ class PlaylistReading:
         return {
             "renditions": self._client.checkpoint().to_dict(),
             "position_ns": self._timeline.reached_ns,
+            "ends_ns": self._decoder.ends_ns,
             "offset_ns": self._timeline.offset_ns,
             "same_since_ns": self._same_since_ns,
         }

@@ -61,6 +61,11 @@ class SegmentDecoder:
         known = self._renditions.get(rendition)
         return [d.track for d in known.decoders.values()] if known else []
 
+    @property
+    def ends_ns(self) -> dict[str, int]:
+        """Media time up to which each track has been decoded."""
+        return {d.track: d.end_ns for state in self._renditions.values() for d in state.decoders.values()}
+
     def end_ns(self, rendition: str) -> int | None:
         """Media time up to which `rendition` has been decoded; None before its first sample."""
         known = self._renditions.get(rendition)

@@ -159,13 +159,49 @@ def test_the_later_of_two_ends_counts() -> None:
     assert [row[3] / S for row in place["said"]["ended"]] == [18.0]
 
 
-def test_of_media_that_comes_once_more_nothing_is_said_and_what_began_there_says_nothing_later() -> None:
+def test_of_media_that_comes_once_more_nothing_is_said() -> None:
     taking = Handover([SEAT], after(position_s=20), 20 * S)
     taking.see(picture(11))
     assert taking.take([edge("opened", 12, 12.5), edge("closed", 14)]) == []
     assert taking.take([edge("opened", 18, 19)]) == []
-    assert taking.take([edge("updated", 18, 21), edge("closed", 22)]) == []
-    assert words(taking.take([edge("opened", 25, 25.5)])) == [("opened", 25.0)]
+    assert taking.take([edge("updated", 18, 19.5), edge("closed", 20.2)]) == []
+    assert words(taking.take([edge("opened", 21, 22)])) == [("opened", 21.0)]
+
+
+def test_what_was_found_in_old_media_alone_is_said_once_it_has_lasted_into_new_media() -> None:
+    taking = Handover([SEAT], after(position_s=20), 20 * S)
+    taking.see(picture(11))
+    assert taking.take([edge("opened", 18, 19)]) == []
+    assert words(taking.take([edge("closed", 22)])) == [("opened", 18.0), ("closed", 22.0)]
+
+    pipeline = Pipeline([SEAT])
+    taking = Handover([SEAT], after(position_s=20), 20 * S)
+    said: list[tuple[str, float]] = []
+    for second in range(11, 24):
+        taking.see(picture(second))
+        pipeline.push(picture(second))
+        if second == 18:
+            assert taking.take([edge("opened", 18, 19)]) == []
+        said += words(taking.settle(pipeline))
+        assert bool(said) == (second >= 21)
+    assert said == [("opened", 18.0)]
+    assert words(taking.take([edge("closed", 25)])) == [("closed", 25.0)]
+
+
+def test_what_was_told_to_its_end_and_goes_on_is_said_from_there() -> None:
+    taking = Handover([SEAT], after(edge("opened", 15, 15.5), edge("closed", 18), position_s=20), 20 * S)
+    taking.see(picture(11))
+    assert taking.take([edge("opened", 15, 15.5)]) == []
+    assert words(taking.take([edge("closed", 25)])) == [("opened", 20.0), ("closed", 25.0)]
+
+
+@pytest.mark.parametrize(("at_s", "said"), [(19.9, 0), (19.96, 1), (20.0, 1)])
+def test_what_begins_with_the_first_new_picture_is_new_though_sound_had_got_farther(
+    at_s: float, said: int
+) -> None:
+    taking = Handover([SEAT], after(position_s=20), 20 * S, {"video:0": int(19.96 * S)})
+    taking.see(picture(11))
+    assert len(taking.take([edge("opened", at_s), edge("closed", at_s)])) == 2 * said
 
 
 def test_what_begins_before_the_place_and_is_certain_only_beyond_it_is_said() -> None:
