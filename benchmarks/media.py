@@ -93,7 +93,8 @@ def write(
         audio: Any = None
         if sound is not None:
             audio = out.add_stream("aac", rate=RATE_HZ, layout=coding.layout, options={"aac_coder": "fast"})
-            audio.codec_context.bit_rate = coding.sound_bit_rate
+            # At the rate of a stereo pair, coders leave whole channels of 5.1 empty for milliseconds.
+            audio.codec_context.bit_rate = coding.sound_bit_rate * (2 if coding.layout == "5.1" else 1)
         done = 0
         for index, picture in enumerate(pictures):
             if picture is not None:

@@ -1,14 +1,16 @@
 """Audio dropout: holes inside sound, as lost packets leave them.
 
 Measures  dropout_ms     ms: the length of each hole.
-Defect    audio_dropout  error: a channel's level falls suddenly, without a fade, by 13 dB in 3 ms (18 dB where the
-          hole is shorter than 20 ms); stays `min_depth_db`
-          below (40 dB or below -80 dBFS for most of a hole of 20 ms or more) for 3 to `max_ms`; and returns as
-          suddenly. The sound on either side must last (most of 20 ms within 15 dB of its mean), be louder than
-          `min_dbfs` and of like level. Holes within `quiet_seconds` are one defect, from the first hole to the end of
-          the last; one shorter than `alone_ms` counts where it is not alone.
+Defect    audio_dropout  error: a channel's level falls suddenly, without a fade, by 18 dB in 3 ms (13 dB where most
+          of a hole of 20 ms or more is below -80 dBFS); stays `min_depth_db` below (40 dB or below -80 dBFS for most
+          of a hole of 20 ms or more) for 3 to `max_ms`; and returns as suddenly. The sound on either side must last
+          (most of 20 ms within 15 dB of its mean), be louder than `min_dbfs` and of like level. Holes within
+          `quiet_seconds` are one defect, from the first hole to the end of the last; one shorter than `alone_ms`
+          counts where it is not alone.
 Blind to  holes that a receiver fades, fills with noise or conceals by repetition; holes in pauses, where nobody misses
-          them. Sound that was cut up on purpose (gated electronic music, switched beeps) looks the same as a fault.
+          them. Sound that was cut up on purpose (gated electronic music, switched beeps) looks the same as a fault,
+          and so do spoken prompts put together from words with digital silence between them, and 5.1 coded so tightly
+          (96 kb/s) that whole channels are empty for milliseconds.
 Source    EBU QC 0008B. The depths are practice: the stops of speech and the ends of drums sink 10 to 35 dB, slowly; a
           hole survives AAC at 96 kb/s with 30 dB or more.
 """
@@ -35,7 +37,8 @@ KEPT_S = 0.8  # of power, which holds the longest hole and what lies beside it
 LIKE = 10 ** (20 / 10)  # levels before and after a hole
 LASTING, WITHIN = 0.7, 10 ** (-15 / 10)  # so many of the steps beside a hole are that near their mean
 RETURNED = 10 ** (-20 / 10)  # of the level before: the sound is back
-FALL, SHORT_FALL = 10 ** (-13 / 10), 10 ** (-18 / 10)  # within 3 ms, on either side
+FALL = 10 ** (-18 / 10)  # within 3 ms, on either side
+SMEARED_FALL = 10 ** (-13 / 10)  # of noise that was coded, where the hole is long and empty
 SHORT, SETTLING = (
     20,
     6,
@@ -138,7 +141,7 @@ class AudioDropout(Detector[AudioDropoutParams]):
         if p.shape[1] < 5:
             return
         before = np.maximum(p[:, :-4], p[:, 1:-3])
-        falls = np.maximum(p[:, 3:-1], p[:, 4:]) < before * np.float32(FALL)
+        falls = np.maximum(p[:, 3:-1], p[:, 4:]) < before * np.float32(SMEARED_FALL)
         falls &= before > np.float32(self._floor)
         if falls.any():
             for row, place in np.argwhere(falls).tolist():
@@ -172,9 +175,10 @@ class AudioDropout(Detector[AudioDropoutParams]):
                 or not level / LIKE < after < level * LIKE
             ):
                 return ()
-            if not short and float(np.median(inside)) > max(level * EMPTY, EMPTY_POWER):
+            depth = float(np.median(inside))
+            if not short and depth > max(level * EMPTY, EMPTY_POWER):
                 return ()
-            if not _sudden(p, fall, rise, SHORT_FALL if short else FALL):
+            if not _sudden(p, fall, rise, SMEARED_FALL if not short and depth < EMPTY_POWER else FALL):
                 return ()
             first = fall if short else fall + _steepest(p[fall - 2 : fall + 2 * SETTLING])
             return first + min(1.0, float(p[first]) / level), rise + 1 - min(1.0, float(p[rise]) / after)

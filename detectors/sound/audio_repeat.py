@@ -122,7 +122,6 @@ class AudioRepeat(Detector[AudioRepeatParams]):
     """The mean of all channels of one track."""
 
     id = "audio_repeat"
-    trial = True
     scope = Scope.AUDIO
     needs = (LOW_RATE,)
     suppressed_by = ("sound_missing", "silence", "test_tone")

@@ -40,7 +40,6 @@ class DcOffset(Detector[DcOffsetParams]):
     """All channels of one track; the worst one counts."""
 
     id = "dc_offset"
-    trial = True
     scope = Scope.AUDIO
     needs = (MEANS,)
     suppressed_by = ("sound_missing",)

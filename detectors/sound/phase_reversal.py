@@ -57,7 +57,6 @@ class PhaseReversal(Detector[PhaseReversalParams]):
     """Left and right of one track."""
 
     id = "phase_reversal"
-    trial = True
     scope = Scope.AUDIO
     needs = (PAIR,)
     suppressed_by = ("sound_missing", "silence", "channel_silence", "test_tone")
