@@ -4,12 +4,14 @@ Measures  `held_pictures`, times a second: how often a moving picture was held l
 Defect    `stutter`, error: movement halts at once and goes on at once, `min_holds` times or more within two seconds
           and without a rhythm. Dated from the first hold to the end of the last. A picture is held when it is
           repeated, or when the next one is missing; both are told from the time between different pictures, so a
-          variable frame rate is judged like a constant one.
+          variable frame rate is judged like a constant one. What follows a hold must show the same scene.
 Blind to  Holds in which nothing moves; single holds; pictures that are left out and time closed up behind them.
           Regular rhythms are programme: 24 pictures in 30 or 60, 25 in 50, animation on twos and threes. So is what
           goes by fits and starts already when the watch begins, such as a poor remote camera: twice its own number
           of holds is needed then. Longer standstills are `freeze` or `picture_missing`.
-Source    ITU-T J.247 and Rec. P.910 name the impairment (frame repeats, jerkiness); the telling of rhythms is our own.
+Source    Practice. That what counts is a halt amid movement is also in the no-reference measure of fluidity by
+          Pastrana-Vidal and Gicquel ("Automatic quality assessment of video fluidity impairments"); the telling of
+          rhythms is our own.
 """
 
 from __future__ import annotations
@@ -19,14 +21,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from contracts.findings import DefectEdge, Finding, Measurement, Severity
 from detectors.detector import Detector, Params, Scope
 from detectors.events import Break
-from detectors.frame import PictureView
+from detectors.frame import Feature, Frame, PictureView
 from detectors.hold import Hold
 from detectors.picture_features import LUMA_CHANGE, Change, Tiles
+from detectors.shots import PATCHES, alike
 
 _Held = tuple[int, int]  # since, until: ns, the part beyond the cadence
 
@@ -38,12 +42,18 @@ LONGEST_NS = 500_000_000  # a longer standstill is no jerk
 OWN_NS = 20 * SECOND_NS  # over which the stream's own holds are counted
 STEPS = 25  # different pictures from which the cadence is learned
 LONGER = 1.6  # times the cadence: what is held longer was held too long
-STILL = 0.35  # of the usual movement: a repeated picture, which a coder may refine
+STILL, LEAST_STILL = (
+    0.25,
+    0.1,
+)  # of the usual movement, 8-bit codes: a repeated picture, which a coder may refine
+SHOT_STEPS, KNOWN_STEPS = 9, 3  # different pictures of a shot that tell how much usually moves in it
 SLOWED, LIVELY = 0.5, 0.75  # of the usual movement at least right before a hold, and right after it
-CUT = 6.0  # times the usual movement
+CUT, LEAST_CUT = 2.5, 8.0  # times the usual movement, 8-bit code values: perhaps another shot
+CHAIN_NS = 1_250_000_000  # holds that follow each other so closely are of one stutter
 LEAST_MOVEMENT = 0.3  # 8-bit code values, mean change: below, nobody sees a jerk
 LEAST_TILES = 4  # that move
 RHYTHM_HOLDS = 4  # and more may have a rhythm:
+STRAY = 4  # of so many, one may be off it
 OFF_BEAT = 0.35  # of a picture's length, the root mean square by which they miss the beat,
 BEATS_KEPT = 0.6  # of the beats have a hold
 CONVERTED = 0.6  # of the time they fill, picture and hold: another rate, roughly converted
@@ -53,6 +63,13 @@ class StutterParams(Params):
     """How many jerks are too many."""
 
     min_holds: int = Field(default=4, ge=2, le=50, description="times a picture is held within two seconds")
+
+
+def _same_scene(frame: Frame) -> bool:
+    return frame.previous is not None and alike(frame[PATCHES], frame.previous[PATCHES])
+
+
+SAME_SCENE: Feature[Frame, bool] = Feature("same_scene", _same_scene)
 
 
 @dataclass(slots=True)
@@ -70,7 +87,7 @@ class Stutter(Detector[StutterParams]):
     id = "stutter"
     trial = True
     scope = Scope.VIDEO
-    needs = (LUMA_CHANGE,)
+    needs = (LUMA_CHANGE, SAME_SCENE)
     suppressed_by = ("freeze", "black", "solid_color", "picture_missing", "segment_missing", "source_stalled")
     Params = StutterParams
 
@@ -84,7 +101,8 @@ class Stutter(Detector[StutterParams]):
             open_ns=0,
             severity=Severity.ERROR,
         )
-        self._steps: deque[_Step] = deque(maxlen=STEPS)
+        self._last: _Step | None = None
+        self._shot: deque[float] = deque(maxlen=SHOT_STEPS)  # movement of the steps since the last cut
         self._lengths: deque[int] = deque(maxlen=STEPS)  # how long each different picture was shown, ns
         self._holds: deque[_Held] = deque(maxlen=256)  # of the last OWN_NS
         self._moved_ns = 0  # of movement seen
@@ -104,8 +122,11 @@ class Stutter(Detector[StutterParams]):
             yield from self._stop(now)
             self._forget()
             return
-        usual = float(np.median([s.movement for s in self._steps])) if self._steps else 0.0
-        if not self._steps or not self._repeats(change, usual):
+        usual = self._usual()
+        if self._is_cut(view, change, usual):
+            self._shot.clear()
+            self._last = _Step(now, change.mean, change.tiles)
+        elif not self._repeats(change, usual):
             held = self._step(now, change, usual)
             if held is not None:
                 self._holds.append(held)
@@ -125,11 +146,20 @@ class Stutter(Detector[StutterParams]):
             yield from self._stop(event.at_ns)
             self._forget()
 
+    def _usual(self) -> float:
+        """How much moves from one picture of this shot to the next, 8-bit code values; 0 where not known yet."""
+        return float(np.median(self._shot)) if len(self._shot) >= KNOWN_STEPS else 0.0
+
+    def _is_cut(self, view: PictureView, change: Change, usual: float) -> bool:
+        return change.mean >= max(LEAST_CUT, CUT * usual) and not view[SAME_SCENE]
+
     def _repeats(self, change: Change, usual: float) -> bool:
         """Whether what moved in the step before stands still."""
-        last = self._steps[-1]
-        usual = min(usual, last.movement)  # that after a hold makes up for it
-        if change.mean > STILL * usual:
+        last = self._last
+        if last is None or not self._shot:
+            return False  # the first of a shot
+        usual = min(usual or last.movement, last.movement)  # that after a hold makes up for it
+        if change.mean > max(LEAST_STILL, STILL * usual):
             return False
         moving = last.tiles > max(0.5, last.movement)
         before = float(last.tiles[moving].sum()) * usual / last.movement if last.movement else 0.0
@@ -138,19 +168,20 @@ class Stutter(Detector[StutterParams]):
     def _step(self, now: int, change: Change, usual: float) -> _Held | None:
         """Note another picture; (since, until) when the one before it was held too long."""
         held: _Held | None = None
-        if self._steps:
-            last = self._steps[-1]
+        last = self._last
+        if last is not None and self._shot:
             length = now - last.at_ns
             if usual >= LEAST_MOVEMENT and length <= LONGEST_NS:
                 self._moved_ns += length
             if len(self._lengths) >= STEPS // 2:
                 cadence = self._cadence()
-                lively = last.movement >= SLOWED * usual and LIVELY * usual <= change.mean <= CUT * usual
+                lively = last.movement >= SLOWED * usual and change.mean >= LIVELY * usual
                 if LONGER * cadence <= length <= LONGEST_NS and usual >= LEAST_MOVEMENT and lively:
                     held = (last.at_ns + int(cadence), now)
             if not self._hold.is_open:
                 self._lengths.append(length)
-        self._steps.append(_Step(now, change.mean, change.tiles))
+        self._last = _Step(now, change.mean, change.tiles)
+        self._shot.append(change.mean)
         return held
 
     def _judge(self, now: int) -> Iterator[DefectEdge]:
@@ -166,9 +197,19 @@ class Stutter(Detector[StutterParams]):
             recent[0][0] < self._last_ns or len(recent) < self._needed(len(recent))
         ):
             return
-        self._last_ns = now
-        begin = recent[-1][0] if self._hold.is_open else recent[0][0]
+        if len(recent) >= self.params.min_holds / 2:
+            self._last_ns = now
+        begin = recent[-1][0] if self._hold.is_open else self._beginning(recent)
         yield from self._hold.update(begin, True, len(recent) / 2, end_ns=now)
+
+    def _beginning(self, recent: list[_Held]) -> int:
+        """The first of the holds that follow each other closely."""
+        begin = recent[0][0]
+        for since, until in reversed(self._holds):
+            if begin - until > CHAIN_NS:
+                break
+            begin = min(begin, since)
+        return begin
 
     def _needed(self, recent: int) -> float:
         """How many holds within WINDOW_NS are more than the stream's own."""
@@ -181,7 +222,8 @@ class Stutter(Detector[StutterParams]):
             yield from self._hold.update(self._last_ns, False, 0.0, end_ns=certain_ns)
 
     def _forget(self) -> None:
-        self._steps.clear()
+        self._last = None
+        self._shot.clear()
         self._lengths.clear()
         self._holds.clear()
 
@@ -193,18 +235,40 @@ class Stutter(Detector[StutterParams]):
         """The holds that do not belong to a rhythm: equally long, and on a beat, some beats left out included."""
         frame = min(self._lengths)
         lengths = np.asarray([until - since for since, until in holds], np.float64)
-        alike = np.abs(lengths - np.median(lengths)) <= 0.5 * frame
-        if np.count_nonzero(alike) < RHYTHM_HOLDS:
+        equal = np.abs(lengths - np.median(lengths)) <= 0.5 * frame
+        if np.count_nonzero(equal) < RHYTHM_HOLDS:
             return holds
-        if np.count_nonzero(alike) < CONVERTED * WINDOW_NS / (frame + np.median(lengths)):
-            at = np.asarray([until for _, until in holds], np.float64)[alike]
-            gaps = np.diff(at)
-            beats = np.concatenate(([0.0], np.cumsum(np.maximum(np.rint(gaps / np.median(gaps)), 1))))
-            slope, offset = np.polyfit(beats, at, 1)
-            off = np.sqrt(np.mean((at - slope * beats - offset) ** 2))
-            if len(at) < BEATS_KEPT * (beats[-1] + 1) or off > OFF_BEAT * frame:
+        if np.count_nonzero(equal) < CONVERTED * WINDOW_NS / (frame + np.median(lengths)):
+            at = np.asarray([until for _, until in holds], np.float64)[equal]
+            places = np.flatnonzero(equal)
+            kept = _beat(at, OFF_BEAT * frame)
+            if kept is None:
                 return holds
-        return [hold for hold, same in zip(holds, alike, strict=True) if not same]
+            equal[np.setdiff1d(places, places[kept])] = False
+        return [hold for hold, same in zip(holds, equal, strict=True) if not same]
+
+
+def _beat(at: npt.NDArray[np.float64], off: float) -> npt.NDArray[np.intp] | None:
+    """Which moments lie on a beat, all but one in STRAY of them; None where they have none."""
+    kept = np.arange(len(at))
+    for _ in range(len(at) // STRAY + 1):
+        if _missed(at[kept]) <= off:
+            return kept
+        if len(kept) <= RHYTHM_HOLDS:
+            return None
+        rest = [np.delete(kept, k) for k in range(len(kept))]
+        kept = min(rest, key=lambda some: _missed(at[some]))
+    return None
+
+
+def _missed(at: npt.NDArray[np.float64]) -> float:
+    """The root mean square by which moments miss their beat; some beats may be left out, not most."""
+    gaps = np.diff(at)
+    beats = np.concatenate(([0.0], np.cumsum(np.maximum(np.rint(gaps / np.median(gaps)), 1))))
+    if len(at) < BEATS_KEPT * (beats[-1] + 1):
+        return float("inf")
+    slope, offset = np.polyfit(beats, at, 1)
+    return float(np.sqrt(np.mean((at - slope * beats - offset) ** 2)))
 
 
 DETECTOR = Stutter

@@ -1,0 +1,179 @@
+"""Tearing: the upper and the lower part of the picture come from different pictures.
+
+Measures  `tears`, times a second: pictures in which a band of lines stood still at a sharp edge and then went on.
+Defect    `tearing`, error: within a second, `min_tears` or more pictures in which lines that move before and after
+          repeat those of the picture before, while the lines beyond a sharp edge go on moving; the edge is not at one
+          height all the time. Dated from the first such picture to the last.
+Blind to  A tear that stays at one height, or creeps by less than a twentieth of the picture's height from picture to
+          picture, as it leaves no band that repeats; tears across which little moves. Where an inset, a ticker
+          or a split screen has a rate of its own, the edge stays at its border: that is programme.
+Source    Practice: what a display or a capture card shows that reads a picture while it is being replaced.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from contracts.findings import Finding, Measurement, Severity
+from detectors.detector import Detector, Params, Scope
+from detectors.events import Break
+from detectors.frame import Feature, Frame, PictureView
+from detectors.hold import Hold
+from detectors.picture_features import LUMA_SMALL
+
+Lines = npt.NDArray[np.float64]  # (thinned lines,) mean change in 8-bit code values
+
+SECOND_NS = 1_000_000_000
+PAST = 5  # pictures that tell how much usually moves in a line
+LIVELY = 0.8  # 8-bit code values, mean change of a line: less, and nobody sees a tear in it
+STILL, LEAST_STILL = 0.2, 0.25  # of the usual change, 8-bit code values: the line repeats
+MOVING = 0.5  # of the usual change: the line goes on
+WENT_ON = 0.7  # of the usual change, in the next picture: the band had not come to rest
+NEAR, AGREE = 6, 0.9  # lively lines on either side of the edge, and the share of them that must agree
+EDGE = 5  # thinned lines within which standing still turns into moving: a coding block
+SPREAD = 0.05  # of the height, over which the edges of a second lie
+QUIET_NS = 1_000_000_000  # without a tear, after which it has ended
+
+
+def _line_changes(frame: Frame) -> Lines | None:
+    before = frame.previous
+    if before is None or before[LUMA_SMALL].shape != frame[LUMA_SMALL].shape:
+        return None
+    changed = cv2.absdiff(frame[LUMA_SMALL], before[LUMA_SMALL])
+    return np.asarray(cv2.reduce(changed, 1, cv2.REDUCE_AVG, dtype=cv2.CV_64F), np.float64).ravel()
+
+
+LINE_CHANGES: Feature[Frame, Lines | None] = Feature("line_changes", _line_changes)
+
+
+class TearingParams(Params):
+    """How many torn pictures are too many."""
+
+    min_tears: int = Field(default=4, ge=2, le=50, description="torn pictures within a second")
+
+
+class _Tear(NamedTuple):
+    at_ns: int
+    end_ns: int
+    edge: float  # height, 0 at the top to 1
+    band: npt.NDArray[np.intp]  # lines that stood still
+    usual: float  # mean change of theirs
+
+
+class Tearing(Detector[TearingParams]):
+    """See the module's docstring."""
+
+    id = "tearing"
+    trial = True
+    scope = Scope.VIDEO
+    needs = (LINE_CHANGES,)
+    suppressed_by = ("freeze", "black", "solid_color", "picture_missing")
+    Params = TearingParams
+
+    def __init__(self, params: TearingParams, track: str | None) -> None:
+        super().__init__(params, track)
+        self._hold = Hold(
+            self,
+            value="tears",
+            unit="times a second",
+            threshold=float(params.min_tears),
+            open_ns=0,
+            severity=Severity.ERROR,
+        )
+        self._past: deque[Lines] = deque(maxlen=PAST)
+        self._maybe: _Tear | None = None  # until the next picture shows whether the band goes on
+        self._tears: deque[_Tear] = deque(maxlen=256)
+        self._second = -1
+
+    def picture(self, view: PictureView) -> Iterator[Finding]:
+        """Did a band stand still in the picture before, and go on in this one?"""
+        now, changes = view.at_ns, view[LINE_CHANGES]
+        if changes is None or (self._past and self._past[0].shape != changes.shape):
+            self._past.clear()
+            self._maybe = None
+        else:
+            maybe, self._maybe = self._maybe, None
+            if maybe is not None and float(changes[maybe.band].mean()) >= WENT_ON * maybe.usual:
+                self._tears.append(maybe)
+                yield from self._judge(now)
+            if len(self._past) == PAST:
+                self._maybe = self._tear(view, changes)
+            self._past.append(changes)
+        if self._hold.is_open and now - self._tears[-1].end_ns >= QUIET_NS:
+            yield from self._hold.update(self._tears[-1].end_ns, False, 0.0, end_ns=view.end_ns)
+        second = now // SECOND_NS
+        if second != self._second:
+            self._second = second
+            count = sum(tear.at_ns > now - SECOND_NS for tear in self._tears)
+            yield Measurement("tears", count, "times a second", now, self.track)
+
+    def broke(self, event: Break) -> Iterator[Finding]:
+        """Another clock."""
+        if event.kind in ("jump", "signalled"):
+            yield from self._hold.reset(event.at_ns)
+            self._past.clear()
+            self._tears.clear()
+            self._maybe = None
+
+    def _tear(self, view: PictureView, changes: Lines) -> _Tear | None:
+        """The band of lines that repeats the picture before while its surroundings move, if there is one."""
+        usual = np.median(np.stack(self._past), axis=0)
+        lively = np.flatnonzero(usual >= LIVELY)
+        if len(lively) < 2 * NEAR:
+            return None
+        share = changes[lively] / usual[lively]
+        still = (share <= STILL) | (changes[lively] <= LEAST_STILL)
+        moving = share >= MOVING
+        if np.count_nonzero(still) < NEAR or np.count_nonzero(moving) < NEAR:
+            return None
+        for place in range(NEAR, len(lively) - NEAR + 1):
+            if still[place - 1] == still[place]:
+                continue
+            for above, below in ((still, moving), (moving, still)):
+                edge = self._edge(lively, above, below, place)
+                if edge is not None:
+                    band = lively[still]
+                    height = edge / len(changes)
+                    return _Tear(view.at_ns, view.end_ns, height, band, float(usual[band].mean()))
+        return None
+
+    @staticmethod
+    def _edge(
+        lively: npt.NDArray[np.intp],
+        above: npt.NDArray[np.bool_],
+        below: npt.NDArray[np.bool_],
+        place: int,
+    ) -> int | None:
+        """The line at which what is so above turns at once into what is so below."""
+        last = np.flatnonzero(above[: place + EDGE])
+        first = np.flatnonzero(below[max(0, place - EDGE) :]) + max(0, place - EDGE)
+        if not len(last) or not len(first):
+            return None
+        upper, lower = int(last[-1]), int(first[0])
+        if (
+            upper > lower
+            or lively[lower] - lively[upper] > EDGE
+            or upper + 1 < NEAR
+            or lower + NEAR > len(lively)
+        ):
+            return None
+        agree = above[upper + 1 - NEAR : upper + 1].mean(), below[lower : lower + NEAR].mean()
+        return int(lively[lower]) if min(agree) >= AGREE else None
+
+    def _judge(self, now: int) -> Iterator[Finding]:
+        recent = [tear for tear in self._tears if tear.at_ns > now - SECOND_NS]
+        edges = [tear.edge for tear in recent]
+        if self._hold.is_open:
+            yield from self._hold.update(recent[-1].at_ns, True, float(len(recent)), end_ns=now)
+        elif len(recent) >= self.params.min_tears and max(edges) - min(edges) >= SPREAD:
+            yield from self._hold.update(recent[0].at_ns, True, float(len(recent)), end_ns=now)
+
+
+DETECTOR = Tearing

@@ -1,0 +1,101 @@
+"""Tearing: a band repeats for one picture at an edge that wanders; insets with a rate of their own are programme."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pytest
+
+from contracts.findings import DefectEdge, Edge, Severity
+from detectors.frame import Frame
+from detectors.picture.tearing import DETECTOR, Tearing
+from tests.injection import Fault, Level, Moment, Picture
+from tests.patterns import FPS, HEIGHT, SECOND, TRACK, broken, copied, frames, grain, pan, panning, ticker
+from tests.run import edges, findings, measured
+
+
+def _torn(picture: Picture, moment: Moment) -> Picture:
+    """Below a line, the picture is still the one before: the line jumps, or wanders as two clocks beat."""
+    memory, rng = moment.memory, moment.rng
+    if "jumps" not in memory:
+        memory["jumps"] = rng.random() < 0.5
+        memory["speed"] = rng.uniform(0.08, 0.2)
+        memory["line"] = rng.uniform(0.2, 0.8)
+    before = memory.get("before")
+    memory["before"] = copied(picture)
+    step = rng.uniform(0.0, 1.0) if memory["jumps"] else memory["speed"]
+    memory["line"] = (memory["line"] + step) % 1.0
+    if before is None or rng.random() > (0.35, 0.7, 1.0)[moment.level]:
+        return picture
+    line = int((0.1 + 0.8 * memory["line"]) * picture[1].shape[0])
+    for plane, old, times in zip(picture, before, (2, 1, 1), strict=True):
+        plane[times * line :] = old[times * line :]
+    return picture
+
+
+FAULT = Fault("tearing", (3.0, 8.0), picture=_torn)
+
+
+def tearing() -> Tearing:
+    return DETECTOR(DETECTOR.Params(), TRACK)
+
+
+def spans(stream: Iterable[Frame]) -> list[tuple[str, float]]:
+    return edges(tearing(), stream)
+
+
+TORN = (100, 104, 107, 112, 118, 121, 127, 133)  # and where
+
+
+def test_golden_from_the_first_torn_picture_to_the_last() -> None:
+    shown = panning(8)
+    for place, index in enumerate(TORN):
+        line = 60 + 20 * (place * 3 % 8)
+        shown[index][0][line:] = pan(index - 1)[0][line:]
+    found = [f for f in findings(tearing(), frames(shown)) if isinstance(f, DefectEdge)]
+    assert [(f.edge, f.at_ns * FPS // SECOND) for f in found if f.edge is not Edge.UPDATED] == [
+        (Edge.OPENED, 100),
+        (Edge.CLOSED, 134),
+    ]
+    assert {f.severity for f in found} == {Severity.ERROR}
+    assert found[0].certain_at_ns * FPS == 113 * SECOND  # the picture after the fourth
+
+
+@pytest.mark.parametrize("level", [Level.PLAIN, Level.GROSS])
+@pytest.mark.parametrize("seed", [5, 6, 7, 8])
+def test_its_fault_is_found_where_it_is(level: Level, seed: int) -> None:
+    said = spans(broken(_torn, panning(12, seed=seed), 100, 200, level))
+    assert [e for e, _ in said] == ["opened", "closed"]
+    assert [at for _, at in said] == pytest.approx([4.0, 8.0], abs=0.5)
+
+
+def test_a_part_with_a_rate_of_its_own_is_programme() -> None:
+    """A film on twos above a ticker; a split screen of two rates; a letterbox."""
+    assert spans(frames(ticker(pan(i // 2 * 2), i, lines=80) for i in range(200))) == []
+    split = []
+    for index in range(200):
+        picture = pan(index)
+        picture[0][HEIGHT // 2 :] = pan(index * 4 // 5, seed=9)[0][HEIGHT // 2 :]
+        split.append(picture)
+    assert spans(frames(split)) == []
+
+
+def test_holds_cuts_and_stops_of_the_whole_picture_are_not_torn() -> None:
+    assert spans(frames(pan(i - 1 if i % 7 == 3 else i) for i in range(200))) == []
+    assert spans(frames(pan(i, seed=i // 9) for i in range(200))) == []
+    assert spans(frames(pan(min(i, 60) if i < 120 else i - 60) for i in range(200))) == []
+
+
+def test_noise_and_movement_by_fits_are_programme() -> None:
+    rng = np.random.default_rng(4)
+    assert spans(frames(grain(pan(0), rng, 4.0) for _ in range(150))) == []
+    shown = []
+    for index in range(200):  # somebody in the lower half who now and then stands still for a moment
+        picture = pan(index)
+        picture[0][150:] = pan(index if index % 11 else index - 1, seed=3)[0][150:]
+        shown.append(picture)
+    assert spans(frames(shown)) == []
+
+
+def test_it_says_how_often() -> None:
+    assert max(measured(tearing(), broken(_torn, panning(8), 50, 150, Level.GROSS), "tears")) >= 4
+    assert max(measured(tearing(), frames(panning(4)), "tears")) == 0
