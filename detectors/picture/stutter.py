@@ -105,6 +105,9 @@ class Stutter(Detector[StutterParams]):
         self._shot: deque[float] = deque(maxlen=SHOT_STEPS)  # movement of the steps since the last cut
         self._lengths: deque[int] = deque(maxlen=STEPS)  # how long each different picture was shown, ns
         self._holds: deque[_Held] = deque(maxlen=256)  # of the last OWN_NS
+        self._rests: deque[_Held] = deque(
+            maxlen=64
+        )  # the same, those included at which hardly anything moves
         self._moved_ns = 0  # of movement seen
         self._last_ns = 0  # when the last hold ended
         self._rhythmic_ns = 0  # when holds last had a rhythm
@@ -176,8 +179,9 @@ class Stutter(Detector[StutterParams]):
             if len(self._lengths) >= STEPS // 2:
                 cadence = self._cadence()
                 lively = last.movement >= SLOWED * usual and change.mean >= LIVELY * usual
-                if LONGER * cadence <= length <= LONGEST_NS and usual >= LEAST_MOVEMENT and lively:
-                    held = (last.at_ns + int(cadence), now)
+                if LONGER * cadence <= length <= LONGEST_NS:
+                    self._rests.append((last.at_ns + int(cadence), now))
+                    held = self._rests[-1] if usual >= LEAST_MOVEMENT and lively else None
             if not self._hold.is_open:
                 self._lengths.append(length)
         self._last = _Step(now, change.mean, change.tiles)
@@ -188,8 +192,9 @@ class Stutter(Detector[StutterParams]):
         while self._holds[0][1] < max(now - OWN_NS, self._rhythmic_ns - WINDOW_NS):
             self._holds.popleft()  # those of a rhythm do not count as the stream's own
         every = [h for h in self._holds if h[1] > now - WINDOW_NS]
-        recent = self._irregular(every)
-        if len(every) - len(recent) >= RHYTHM_HOLDS:
+        rhythmic = self._rhythmic([rest for rest in self._rests if rest[1] > now - WINDOW_NS])
+        recent = [hold for hold in every if hold not in rhythmic]
+        if rhythmic:
             self._rhythmic_ns = now
         if not recent or recent[-1][1] != now:
             return
@@ -226,26 +231,23 @@ class Stutter(Detector[StutterParams]):
         self._shot.clear()
         self._lengths.clear()
         self._holds.clear()
+        self._rests.clear()
 
     def _cadence(self) -> float:
         """How long a picture of this stream is shown, ns: in pulldown, and where the rate varies, the longer ones."""
         return float(np.quantile(self._lengths, 0.7))
 
-    def _irregular(self, holds: list[_Held]) -> list[_Held]:
-        """The holds that do not belong to a rhythm: equally long, and on a beat, some beats left out included."""
+    def _rhythmic(self, rests: list[_Held]) -> list[_Held]:
+        """Those that belong to a rhythm: equally long, and on a beat, some beats left out included."""
         frame = min(self._lengths)
-        lengths = np.asarray([until - since for since, until in holds], np.float64)
-        equal = np.abs(lengths - np.median(lengths)) <= 0.5 * frame
-        if np.count_nonzero(equal) < RHYTHM_HOLDS:
-            return holds
-        if np.count_nonzero(equal) < CONVERTED * WINDOW_NS / (frame + np.median(lengths)):
-            at = np.asarray([until for _, until in holds], np.float64)[equal]
-            places = np.flatnonzero(equal)
-            kept = _beat(at, OFF_BEAT * frame)
-            if kept is None:
-                return holds
-            equal[np.setdiff1d(places, places[kept])] = False
-        return [hold for hold, same in zip(holds, equal, strict=True) if not same]
+        lengths = np.asarray([until - since for since, until in rests], np.float64)
+        places = np.flatnonzero(np.abs(lengths - np.median(lengths)) <= 0.5 * frame)
+        if len(places) < RHYTHM_HOLDS:
+            return []
+        if len(places) < CONVERTED * WINDOW_NS / (frame + np.median(lengths)):
+            kept = _beat(np.asarray([rests[k][1] for k in places], np.float64), OFF_BEAT * frame)
+            places = places[kept] if kept is not None else places[:0]
+        return [rests[k] for k in places]
 
 
 def _beat(at: npt.NDArray[np.float64], off: float) -> npt.NDArray[np.intp] | None:
