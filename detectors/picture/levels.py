@@ -55,7 +55,6 @@ class Levels(Detector[LevelsParams]):
     """See the module's docstring."""
 
     id = "levels"
-    trial = True
     scope = Scope.VIDEO
     rate_hz = SAMPLED_HZ
     needs = (OUT_OF_RANGE,)
