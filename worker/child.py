@@ -28,6 +28,7 @@ from contracts.profile import Profile
 from detectors.catalogue import Seat, bind, load
 from detectors.events import BlindCode, Damage, Event, Fetch, Source
 from detectors.frame import Block, Frame
+from worker.again import Again
 from worker.frames import Message, Unpacker, pack, plain, receive
 from worker.handover import Handover
 from worker.ingest import opening
@@ -120,6 +121,7 @@ class Child:
         self._frames = self._loops = self._step = 0
         self._end_ns = int((self._resume or {}).get("position_ns", 0))
         self._ends_ns: dict[str, int] = {}
+        self._again = Again(config.get("covered_ns") or {})
         self._beat_s = self._clock.monotonic()
         self._stopping_s: float | None = None
         self._runs = self._same = 0
@@ -212,6 +214,8 @@ class Child:
         if event is not None:
             self._note(event)
             told = self.handover.take(self.pipeline.push(event))
+            if isinstance(event, Frame | Block):
+                self._again.see(event, self.pipeline)
         if self.handover.unsettled:
             told += self.handover.settle(self.pipeline)
         edges = [f for f in told if isinstance(f, DefectEdge)]
@@ -270,7 +274,6 @@ class Child:
             "loops": self._loops,
             "frames": self._frames,
             "media_ns": self._end_ns,
-            "begins_ns": self.handover.begins_ns,
             "ends_ns": {**self._ends_ns, "": self._end_ns},
             "lag_s": round(reading.lag_s, 3) if reading is not None else 0.0,
             "blind": [[t, s.blind, s.reason[:400]] for t, s in self._blind.items()],
@@ -319,6 +322,7 @@ class Child:
                     "detector": row.detector,
                     "track": row.track,
                     "watched_ms": round(row.watched_s * 1000),
+                    "again_ms": self._again.milliseconds(row.track),
                     "degraded_ms": round(self._degraded.get(key, 0.0) * 1000),
                     "blind_ms": round(row.blind_s * 1000),
                     "cpu_ms_per_s": row.cpu_ms_per_s,

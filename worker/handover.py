@@ -18,6 +18,7 @@ from contracts.findings import DefectEdge, Edge, Finding
 from detectors.catalogue import Seat
 from detectors.events import Event
 from detectors.frame import Block, Frame
+from worker.again import SAME_NS
 from worker.frames import edge as edge_of
 from worker.frames import plain
 from worker.pipeline import Pipeline
@@ -29,7 +30,6 @@ SAID_REMEMBERED = 256  # closed defects, the latest
 MOST_SAID = 32  # of each kind in a state: it has to stay small
 SLACK_NS = 15 * NS  # media that comes once more, and tracks that are not handed over at the very same time
 LEAST_HOLD_S, MOST_HOLD_S = 1.0, 60.0
-SAME_NS = 1_000_000  # two moments that are nearer are one
 SURELY_NS = 500_000_000  # of new media: a defect that lasts so far into it was not over before
 _HOLDING = (
     "min_seconds", "bridge_seconds", "quiet_seconds", "return_seconds", "settle_seconds", "pause_seconds",
@@ -92,11 +92,6 @@ class Handover:
     def unsettled(self) -> int:
         """How many defects need `settle`: of the watch before, or found in the media that it had seen."""
         return len(self._unconfirmed) + len(self._muted)
-
-    @property
-    def begins_ns(self) -> dict[str, int]:
-        """Where this watch begins on each track it has met, and as a whole (no name)."""
-        return {track or "": at_ns for track, at_ns in self._begin_ns.items()}
 
     @property
     def open_defects(self) -> list[DefectEdge]:

@@ -92,10 +92,8 @@ class Watching:
         self._unpacker = Unpacker()
         self._seen: dict[str, tuple[int, int, int]] = {}
         # How far coverage has been told, by track and as a whole (no name): a process that is killed takes the rest
-        # with it. And how far it had been told when the process was started.
+        # with it.
         self._covered_ns: dict[str, int] = {"": 0}
-        self._launched_ns: dict[str, int] | None = None
-        self._begins_ns: dict[str, int] = {}
         self._since = clock.now()
         self._told_state = ""
         self._fetches: tuple[str, ...] = ()
@@ -131,7 +129,6 @@ class Watching:
         """What the process is told before anything else."""
         spec = self._granted.grant.stream.spec
         profile = self._granted.profile
-        self._launched_ns, self._begins_ns = self._covered_ns if self._place else None, {}
         return {
             **self._base,
             "url": spec.source.url,
@@ -145,6 +142,7 @@ class Watching:
             "group": {"families": self._granted.group.families, "detectors": self._granted.group.detectors},
             "profile": profile.model_dump(mode="json") if profile is not None else None,
             "checkpoint": self._place,
+            "covered_ns": self._covered_ns if self._place else {},
             "open": self._open,
         }
 
@@ -223,7 +221,6 @@ class Watching:
             self.phase = "running"
         if message["frames"] > self.frames:
             self.frames, self.frame_s = message["frames"], now
-        self._begins_ns = message["begins_ns"]
         self.media_ns = max(self.media_ns, int(message["media_ns"]))
         self.lag_s, self.step = float(message["lag_s"]), int(message["step"])
         self._place, self._open = message["checkpoint"], message["open"]
@@ -284,7 +281,7 @@ class Watching:
         for row in rows:
             name = row["detector"]
             before = sums.get(name, (0, 0, 0))
-            watched = max(0, row["watched_ms"] - self._owed_ms(row["track"]))
+            watched = max(0, row["watched_ms"] - row["again_ms"])
             values = (watched, min(row["degraded_ms"], watched), row["blind_ms"])
             sums[name] = (max(before[0], values[0]), max(before[1], values[1]), max(before[2], values[2]))
             total = self.coverage.setdefault(name, Coverage())
@@ -302,13 +299,6 @@ class Watching:
                 total.blind += blind
         if added:
             self._put(self.id, self.epoch, CoverageBody(added=added))
-
-    def _owed_ms(self, track: str | None) -> int:
-        """How much of a track, or of the input, this process shows once more."""
-        if self._launched_ns is None:
-            return 0
-        covered_ns = self._launched_ns.get(track or "", self._launched_ns[""])
-        return max(0, covered_ns - self._begins_ns.get(track or "", covered_ns)) // 1_000_000
 
     def flush_series(self, now: datetime | None) -> None:
         """Put the slots of measurements that are over by `now`; without it, whatever there is."""

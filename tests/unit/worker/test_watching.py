@@ -6,6 +6,7 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pytest
 
 from contracts.clock import ManualClock
@@ -20,8 +21,13 @@ from contracts.fleet import (
     StreamSource,
     StreamSpec,
 )
+from contracts.profile import Mode
+from detectors.catalogue import Seat, load
+from detectors.frame import Frame
+from worker.again import Again
 from worker.frames import pack
 from worker.lease import Granted
+from worker.pipeline import Pipeline
 from worker.watching import Watching
 
 S = 1_000_000_000
@@ -57,14 +63,15 @@ class Held:
 
     def says(
         self,
-        begins_s: Mapping[str, float],
         ends_s: Mapping[str, float],
         watched_s: Mapping[tuple[str, str | None], float],
+        again_s: Mapping[str, float] | None = None,
     ) -> None:
         rows = [
             {
                 "detector": name, "track": track, "watched_ms": round(1000 * seconds), "degraded_ms": 0,
-                "blind_ms": 0, "cpu_ms_per_s": 1.0, "fault": None,
+                "again_ms": round(1000 * (again_s or {}).get(track or "", 0)), "blind_ms": 0,
+                "cpu_ms_per_s": 1.0, "fault": None,
             }
             for (name, track), seconds in watched_s.items()
         ]  # fmt: skip
@@ -73,7 +80,7 @@ class Held:
             pack(
                 {
                     "edges": [], "measured": [], "loops": 1, "frames": 1, "media_ns": ends[""],
-                    "begins_ns": {track: round(at * S) for track, at in begins_s.items()}, "ends_ns": ends,
+                    "ends_ns": ends,
                     "lag_s": 0.0, "blind": [], "step": 0, "open": [], "last": False, "coverage": rows,
                     "checkpoint": {
                         "reading": {"renditions": {"main": [12, 0, ends[""]]}, "position_ns": ends[""]},
@@ -95,7 +102,6 @@ def place() -> Checkpoint:
     """Left by a watch whose sound had got two seconds farther than its picture."""
     before = Held()
     before.says(
-        {"": 0, "video:0": 0, "audio:0": 0},
         {"": 20, "video:0": 18, "audio:0": 20},
         {("black", "video:0"): 18, ("silence", "audio:0"): 20, ("source_stalled", None): 20},
     )
@@ -108,17 +114,19 @@ def place() -> Checkpoint:
 
 def test_media_that_comes_once_more_counts_once_on_each_track(place: Checkpoint) -> None:
     after = Held(place)
-    begins = {"": 10, "video:0": 10, "audio:0": 12}
+    covered = after.watching.config()["covered_ns"]
+    assert covered == {"": 20 * S, "video:0": 18 * S, "audio:0": 20 * S}
+    again = {"": 10, "video:0": 8, "audio:0": 8}
     after.says(
-        begins,
         {"": 17, "video:0": 17, "audio:0": 16},
         {("black", "video:0"): 7, ("silence", "audio:0"): 4, ("source_stalled", None): 7},
+        {"": 7, "video:0": 7, "audio:0": 4},
     )
     assert [after.total(name) for name in ("black", "silence", "source_stalled")] == [0, 0, 0]
     after.says(
-        begins,
         {"": 26, "video:0": 25, "audio:0": 26},
         {("black", "video:0"): 15, ("silence", "audio:0"): 14, ("source_stalled", None): 16},
+        again,
     )
     assert [after.total(name) for name in ("black", "silence", "source_stalled")] == [7, 6, 6]
     after.die()
@@ -126,10 +134,24 @@ def test_media_that_comes_once_more_counts_once_on_each_track(place: Checkpoint)
 
 def test_a_process_that_dies_takes_only_what_it_had_not_told(place: Checkpoint) -> None:
     after = Held(place)
-    ends = {"": 24, "video:0": 24, "audio:0": 24}
-    after.says({"": 10, "video:0": 10, "audio:0": 10}, ends, {("black", "video:0"): 14})
+    after.says({"": 24, "video:0": 24}, {("black", "video:0"): 14}, {"video:0": 8})
     after.die()
     after.launch()
-    after.says({"": 16, "video:0": 16}, {"": 30, "video:0": 30}, {("black", "video:0"): 14})
+    assert after.watching.config()["covered_ns"]["video:0"] == 24 * S
+    after.says({"": 30, "video:0": 30}, {("black", "video:0"): 14}, {"video:0": 8})
     assert after.total("black") == 30 - 18
     after.die()
+
+
+def test_what_was_counted_before_is_what_was_watched_there_without_holes() -> None:
+    black = load()["black"]
+    pipeline = Pipeline([Seat(black, black.Params(), Mode.CHECK)])
+    again = Again({"": 20 * S, "video:0": 18 * S})
+    for second in [*range(10, 13), *range(16, 25)]:  # three seconds of it never came
+        frame = Frame("video:0", second * S, S, np.full((36, 64), 120, np.uint8), joins=second != 16)
+        pipeline.push(frame)
+        again.see(frame, pipeline)
+    assert pipeline.watched_of("video:0") == 12 * S
+    assert again.milliseconds("video:0") == 5000
+    assert again.milliseconds(None) == 7000
+    assert again.milliseconds("audio:0") == 0
