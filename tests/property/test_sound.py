@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 from contracts.findings import DefectEdge, Edge, Measurement
 from detectors.detector import Detector
 from detectors.frame import Block
+from detectors.sound.audio_repeat import AudioRepeat, AudioRepeatParams
 from detectors.sound.channel_silence import ChannelSilence, ChannelSilenceParams
 from detectors.sound.clipping import Clipping, ClippingParams
+from detectors.sound.dc_offset import DcOffset, DcOffsetParams
 from detectors.sound.loudness import Loudness, LoudnessParams
+from detectors.sound.phase_reversal import PhaseReversal, PhaseReversalParams
 from detectors.sound.silence import Silence, SilenceParams
 from detectors.sound.true_peak import TruePeak, TruePeakParams
 from detectors.sound_features import _FILTER, K_WEIGHTED, TRUE_PEAK, k_weight, loudness_weights
@@ -126,6 +129,17 @@ BROKEN: dict[str, tuple[type[Detector], object, Sound]] = {  # type: ignore[type
     ),
     "loudness": (Loudness, LoudnessParams(), join(speech(6), music(6, -8), speech(5))),
     "true_peak": (TruePeak, TruePeakParams(), join(speech(4), noise(5, -9), speech(5))),
+    "audio_repeat": (
+        AudioRepeat,
+        AudioRepeatParams(),
+        join(speech(4), np.tile(music(0.2), (1, 25)), speech(4, seed=1)),
+    ),
+    "dc_offset": (DcOffset, DcOffsetParams(), join(speech(4), speech(5) + np.float32(0.05), speech(4))),
+    "phase_reversal": (
+        PhaseReversal,
+        PhaseReversalParams(),
+        join(speech(4), speech(6, seed=1) * np.array([[1], [-1]], np.float32), speech(4)),
+    ),
 }
 
 
