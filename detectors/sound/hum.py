@@ -125,7 +125,6 @@ class Hum(Detector[HumParams]):
     """The mean of all channels of one track."""
 
     id = "hum"
-    trial = True
     scope = Scope.AUDIO
     needs = (LOW_RATE,)
     suppressed_by = ("sound_missing", "silence", "test_tone")
