@@ -253,7 +253,8 @@ class Child:
 
     def _zero(self) -> datetime | None:
         """The wall clock of media time 0: as the source says, else as this watch or the one before saw it."""
-        said = self._reading.about.started_at if self._reading is not None else None
+        about = self._reading.about if self._reading is not None else None
+        said = (about.zero_at or about.started_at) if about is not None else None
         if said is not None:
             self._zero_at = said
         elif self._zero_at is None and self._frames:

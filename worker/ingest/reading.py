@@ -17,6 +17,7 @@ class About:
 
     container: str | None = None
     started_at: datetime | None = None  # wall clock of media time 0, where the source tells it
+    zero_at: datetime | None = None  # the same by the newest media: another where time was lost on the way
     duration_s: float | None = None  # as declared by the container
     tracks: dict[str, Track] = field(default_factory=dict)
     incomplete: str | None = None  # why the end was not reached, though reading ended

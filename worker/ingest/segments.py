@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import av
@@ -25,6 +25,7 @@ from worker.ingest.timeline import JUMP_AHEAD_NS, NS, Timeline
 SKEW_NS = 2_000_000_000
 UNDECODABLE_AFTER = 2  # segments in a row without a picture or sample
 DATED_NS = 150_000_000  # a segment that is shorter than declared by more lacks something
+REDATED = timedelta(seconds=0.5)  # by less, dates of segments differ because of rounding
 LATE_NS = 500_000_000  # playlists round durations; where segments were lost, nothing is known
 _OPTIONS = {
     "correct_ts_overflow": "0",
@@ -53,6 +54,7 @@ class SegmentDecoder:
         self._timeline, self._about = timeline, about
         self._renditions: dict[str, _Rendition] = {}
         self._counts = {"video": 0, "audio": 0}
+        self._zero_said: datetime | None = None  # by the segment before
         self._dated = False  # the wall clock of media time 0 is known, where it is told at all
         self.skip_non_reference = False
 
@@ -76,12 +78,12 @@ class SegmentDecoder:
         state = self._renditions.setdefault(segment.rendition, _Rendition())
         # Renditions come segment by segment: one that is a segment behind is not absent.
         self._timeline.skew_ns = max(self._timeline.skew_ns, 2 * segment.duration_ns + SKEW_NS)
+        follows = state.sequence is not None and segment.sequence == state.sequence + 1
         if segment.discontinuity and state.decoders:
-            yield from self._discontinuity(state)
+            yield from self._discontinuity(state, 0 if follows else state.delivered_ns)
         before = (
             max(state.delivered_ns, *(d.end_ns for d in state.decoders.values()), 0) if state.decoders else 0
         )
-        follows = state.sequence is not None and segment.sequence == state.sequence + 1
         for decoder in state.decoders.values():
             late = LATE_NS if follows else JUMP_AHEAD_NS
             self._timeline.limit(decoder.track, before + segment.duration_ns + late)
@@ -101,11 +103,11 @@ class SegmentDecoder:
         for decoder in state.decoders.values():
             self._timeline.delivered(decoder.track, state.delivered_ns)
         self._describe()
-        if first is not None and not self._dated:
+        # One that lacks its beginning would date everything too early.
+        whole = first is not None and last - first >= segment.duration_ns - DATED_NS
+        if first is not None and (whole or not self._dated):
             self._date(segment, first)
-            # One that lacks its beginning would date everything too early.
-            whole = last - first >= segment.duration_ns - DATED_NS
-            self._dated = whole and segment.program_date_time is not None
+            self._dated = self._dated or (whole and segment.program_date_time is not None)
         yield from self._judge(segment, state, got)
         yield from self._timeline.ticks()
 
@@ -130,12 +132,12 @@ class SegmentDecoder:
                 yield from decoder.flush()
         yield from self._timeline.tick_to(self._timeline.reached_ns)
 
-    def _discontinuity(self, state: _Rendition) -> Iterator[Event]:
+    def _discontinuity(self, state: _Rendition, lost_until_ns: int) -> Iterator[Event]:
         for decoder in state.decoders.values():
             yield from decoder.flush()
         state.epoch += 1
         tracks = [d.track for d in state.decoders.values()]
-        self._timeline.discontinuity(tracks, state.epoch)
+        self._timeline.discontinuity(tracks, state.epoch, lost_until_ns)
         for decoder in state.decoders.values():
             yield Break(decoder.end_ns, decoder.track, "signalled")
 
@@ -218,9 +220,23 @@ class SegmentDecoder:
                     self._about.tracks[decoder.track] = decoder.described
 
     def _date(self, segment: Segment, first_ns: int) -> None:
-        """Tie media time to the wall clock, where the playlist tells it: by the first segment that is whole."""
-        if segment.program_date_time is not None:
-            self._about.started_at = segment.program_date_time - timedelta(microseconds=first_ns // 1000)
+        """Tie media time to the wall clock, where the playlist tells it.
+
+        By the first segment that is whole, and anew when two such in a row tell another time.
+        """
+        if segment.program_date_time is None:
+            return
+        zero = segment.program_date_time - timedelta(microseconds=first_ns // 1000)
+        known, said = self._about.zero_at, self._zero_said
+        if not self._dated:
+            self._about.started_at = self._about.zero_at = zero
+        elif known is None or (_apart(zero, known) and said is not None and not _apart(zero, said)):
+            self._about.zero_at = zero
+        self._zero_said = zero
+
+
+def _apart(a: datetime, b: datetime) -> bool:
+    return abs(a - b) > REDATED
 
 
 def _is_mp4(data: bytes) -> bool:

@@ -116,14 +116,16 @@ class Timeline:
         self._epochs += 1
         self.discontinuity(list(self._clocks), -self._epochs)
 
-    def discontinuity(self, tracks: list[str], epoch: int) -> None:
-        """The source announced a new clock for `tracks`: their next samples go on at the end of these tracks.
+    def discontinuity(self, tracks: list[str], epoch: int, at_ns: int = 0) -> None:
+        """The source announced a new clock for `tracks`: their next samples go on at the end of these tracks, or at
+        `at_ns`, where that is later: behind media that was lost.
 
         `epoch` counts announcements: tracks of another rendition that reach the same epoch take the same
         offset, so they stay as far apart as the source has them.
         """
         clocks = [self._clocks[t] for t in tracks if t in self._clocks]
         end = max((c.end_ns or 0 for c in clocks), default=0)
+        end = max(end, at_ns)
         for clock in clocks:
             clock.end_ns = end
             self._rebase[clock.track] = epoch

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from detectors.events import Break, Damage, Event, Format, Source, Tick
+from detectors.events import Break, Damage, Event, Fetch, Format, Source, Tick
 from detectors.frame import Block, Frame
 from tests.media import Audio, Video, fmp4_segments, sound, ts_segments, write
 from tests.patterns import panning
@@ -169,6 +169,44 @@ def test_a_segment_that_never_came_is_a_gap_in_every_track(cut: tuple[bytes, lis
     assert sorted((b.kind, b.track) for b in decoded.of(Break)) == [("gap", "audio:0"), ("gap", "video:0")]
     assert all(abs(b.delta_ns - NS) < 0.06 * NS for b in decoded.of(Break))
     assert len(decoded.of(Frame)) == 25 * (SECONDS - 1)
+
+
+def test_a_new_clock_behind_lost_media_goes_on_behind_it(cut: tuple[bytes, list[Segment]]) -> None:
+    at = datetime(2026, 5, 4, 12, 0, 0, tzinfo=UTC)
+    parts = [replace(p, program_date_time=at + timedelta(seconds=i)) for i, p in enumerate(cut[1])]
+    decoded = Decoded().take(parts[:2])
+    lost = Fetch(2 * NS, None, "segment", parts[2].url, 102, 404, 0, 0.1, "http_404", 8 * NS, given_up=True)
+    decoded.decoder.lost("v", lost)
+    later = [
+        replace(
+            p, sequence=p.sequence + 7, discontinuity=i == 0, program_date_time=at + timedelta(seconds=10 + i)
+        )
+        for i, p in enumerate(parts[3:])
+    ]
+    decoded.take(later).flush()
+    frames = [f.at_ns for f in decoded.of(Frame)]
+    assert abs(frames[50] - 10 * NS) < 0.1 * NS
+    assert decoded.about.started_at is not None
+    assert decoded.about.zero_at is not None
+    assert abs(decoded.about.zero_at - decoded.about.started_at) < timedelta(seconds=0.2)
+
+
+def test_the_wall_clock_is_told_anew_where_two_segments_in_a_row_tell_another(
+    cut: tuple[bytes, list[Segment]],
+) -> None:
+    at = datetime(2026, 5, 4, 12, 0, 0, tzinfo=UTC)
+    dates = [0, 1, 7, 3, 14, 15][: len(cut[1])]  # one that strays, then another clock
+    parts = [
+        replace(p, program_date_time=at + timedelta(seconds=s)) for p, s in zip(cut[1], dates, strict=False)
+    ]
+    decoded, told = Decoded(), []
+    for part in parts:
+        decoded.take([part])
+        assert decoded.about.zero_at is not None
+        told.append(round((decoded.about.zero_at - at).total_seconds()))
+    assert told == [0, 0, 0, 0, 0, 10][: len(parts)]
+    assert decoded.about.started_at is not None
+    assert abs((decoded.about.started_at - at).total_seconds()) < 0.1
 
 
 def test_a_segment_that_comes_twice_is_one_jump_in_each_track(cut: tuple[bytes, list[Segment]]) -> None:
