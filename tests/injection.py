@@ -40,9 +40,7 @@ class Moment:
     index: int = 0  # pictures since the fault began
     count: int = 0  # pictures in all
     memory: dict[str, Any] = field(default_factory=dict)  # lives as long as one fault
-    broke: tuple[int, int] | None = (
-        None  # samples of the stretch: set where sound was broken in part of it only
-    )
+    broke: tuple[int, int] | None = None  # samples of the stretch: set where only these of it were broken
 
 
 @dataclass(frozen=True, slots=True)

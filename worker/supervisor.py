@@ -40,6 +40,7 @@ GROWTH_FROM_S = 60.0
 SHARES_A_ROUND = 4  # processes whose share of memory is measured in one round
 GROWTH = 0.5  # of what a watch may grow by, at which it is recycled in peace
 STATUS_S = 1.0
+SILENT_S = 2.5  # leases are renewed each second: a store that has not answered for so long is away
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,6 +357,8 @@ class Supervisor:
             self._stop(newest, "behind")
 
     def _somebody_has_room(self) -> bool:
+        if self._keeper.away_s > SILENT_S:
+            return False  # the store would only keep us waiting
         try:
             return self.room_elsewhere()
         except SinkError as error:

@@ -42,10 +42,8 @@ LONGEST_NS = 500_000_000  # a longer standstill is no jerk
 OWN_NS = 20 * SECOND_NS  # over which the stream's own holds are counted
 STEPS = 25  # different pictures from which the cadence is learned
 LONGER = 1.6  # times the cadence: what is held longer was held too long
-STILL, LEAST_STILL = (
-    0.25,
-    0.1,
-)  # of the usual movement, 8-bit codes: a repeated picture, which a coder may refine
+# Of the usual movement, and in 8-bit code values: a repeated picture, which a coder may refine.
+STILL, LEAST_STILL = 0.25, 0.1
 SHOT_STEPS, KNOWN_STEPS = 9, 3  # different pictures of a shot that tell how much usually moves in it
 SLOWED, LIVELY = 0.5, 0.75  # of the usual movement at least right before a hold, and right after it
 CUT, LEAST_CUT = 2.5, 8.0  # times the usual movement, 8-bit code values: perhaps another shot

@@ -37,10 +37,7 @@ EVERY_S = 0.5
 DIPPED = 0.3  # a shift counts as another one once the likeness has fallen so far
 DISTINCT = 0.93  # of a shift: what lies above is the same peak
 NEARLY = 0.03  # so much less alike, and the shorter of two shifts is the fragment
-LEAST_LESS, TIMES_LESS = (
-    0.05,
-    3.0,
-)  # any shorter shift must leave so much of a difference, and so many times it
+LEAST_LESS, TIMES_LESS = 0.05, 3.0  # of a difference that any shorter shift must leave, and so many times it
 PERIODS = 4  # of the fragment, in whose spectrum every fourth line is its own
 HIGHEST_HZ, LEAST_COMB = (
     1000.0,

@@ -68,10 +68,8 @@ class TimestampDrift(Detector[TimestampDriftParams]):
             quiet_ns=round(params.quiet_seconds * 1e9),
         )
         self._counts: dict[str, _Count] = {}
-        self._ours_ns = (
-            0,
-            0,
-        )  # from when to when we ourselves were too slow, so that media is lacking here alone
+        # From when to when we ourselves were too slow, so that media is lacking here alone.
+        self._ours_ns = (0, 0)
 
     def fetch(self, event: Fetch) -> Iterator[Finding]:
         """Note what we ourselves were too slow for: it was there for viewers."""

@@ -19,10 +19,8 @@ if TYPE_CHECKING:
     from worker.ingest.reach import Reach
 
 IDLE_S = 0.25
-HANG_UPS = (
-    "closed",
-    "ended",
-)  # a connection that was closed, or one that brought nothing: the next try tells why
+# A connection that was closed, or one that brought nothing: the next try tells why.
+HANG_UPS = ("closed", "ended")
 
 
 class PersistentReading:

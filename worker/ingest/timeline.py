@@ -17,9 +17,7 @@ MPEG_WRAP_NS = (1 << 33) * NS // 90_000  # 33 bits of a 90 kHz clock: 26.5 hours
 JUMP_AHEAD_NS = 10 * NS  # farther ahead than this is another clock, not missing media
 JUMP_BACK_NS = 500_000_000  # farther back than this is another clock, not a repeat
 AWAY_NS = 120 * NS  # media that nobody read between two readings may be this long
-AGAIN_NS = (
-    60 * NS
-)  # and so long what comes once more: of a rendition that was behind, all that it lacked besides
+AGAIN_NS = 60 * NS  # and so long what comes once more, where a rendition was behind
 ALIGN_NS = 1_500_000_000  # an offset "fits" when it lands this close to where the track stood
 TICK_NS = 100_000_000
 EVEN_NS = 10_000_000  # time stamps are rounded to a millisecond or so
