@@ -107,7 +107,8 @@ KINDS: dict[str, Kind] = {
         _kind("solid_color", _P, "solid_color", (3, 8), "freeze chroma_loss levels"),
         _kind("picture_missing", _P, "picture_missing", (3, 8), "timestamp_drift freeze stutter"),
         _kind("silence", _S, "silence", (3, 8), "channel_silence loudness audio_dropout"),
-        _kind("channel_silence", _S, "channel_silence", (3, 8), "loudness"),
+        # It is told after three seconds in which the other channel plays, and programme has pauses.
+        _kind("channel_silence", _S, "channel_silence", (4, 8), "loudness"),
         _kind("clipping", _S, "clipping", (3, 6), "loudness true_peak audio_noise click"),
         _kind("loudness", _S, "loudness", (5, 8), "true_peak clipping", tolerance_s=3.0),
         _kind("true_peak", _S, "true_peak clipping", (3, 6), "loudness test_tone click audio_noise"),
