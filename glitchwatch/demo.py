@@ -29,6 +29,7 @@ STARTS_S = 60.0
 DRAINS_S = 8.0  # after the last segment, before a channel that ended counts as stalled
 _TAIL_S = 6.0  # media without faults at the end
 _CORE_SHARE = 0.15  # of a core, that one channel takes to be made and watched
+_COVERED_S, _COVERED_NEARLY_S = 12.0, 0.2  # coverage is told every ten seconds
 _CAUGHT_UP_S = 4.0  # after the last segment, when every segment has been fetched
 
 
@@ -92,7 +93,7 @@ def _run(
             trial.onboard()
             _explain(trial, printer)
             _follow(trial, printer, lasts_s, ended, up, clock)
-            rows = trial.rows(coverage=True)
+            rows = _covered(trial, ended, clock)
         except httpx.HTTPError as error:
             raise ConfigError(
                 f"The API did not answer: {error}.", f"The log says: {_end_of(folder)}"
@@ -144,6 +145,17 @@ def _follow(
             if left_s <= 0 or (trial.served_all and left_s <= DRAINS_S - _CAUGHT_UP_S):
                 return
     printer.say("ending")
+
+
+def _covered(trial: Trial, ended: threading.Event, clock: Clock) -> list[Row]:
+    """The verdict, once all that was watched has been told, or is late."""
+    until_s = clock.monotonic() + _COVERED_S
+    while True:
+        rows = trial.rows(coverage=True)
+        if all(row.unwatched_s < _COVERED_NEARLY_S for row in rows) or clock.monotonic() >= until_s:
+            return rows
+        if ended.wait(0.5):
+            return rows
 
 
 def _conclude(rows: Sequence[Row], printer: Printer) -> int:

@@ -29,9 +29,8 @@ MOST_SERIES = 120  # slots of measurements of one lease
 MOST_A_CALL = 400
 PUMP_S = 0.25
 RETRY_S = 0.5
-COVERAGE_S = (
-    10.0  # coverage adds up for so long, so that it costs a call now and then and not one after another
-)
+# Coverage adds up for so long, so that it costs a call now and then and not one after another.
+COVERAGE_S = 10.0
 RECENT_S = 5.0  # what was accepted so lately is offered again after a failure
 
 Key = tuple[str, str | None, str | None]
