@@ -27,7 +27,8 @@ def thin(plane: Plane, depth: int, step: int) -> Small:
     Lines cost more than samples: each one is a walk through memory that the decoder has left long ago, and walking
     along whole ones is half as dear as picking samples on the way.
     """
-    picked = np.ascontiguousarray(plane[:: max(1, round(1.6 * step))])[:, ::step]
+    lines: Plane = np.ascontiguousarray(plane[:: max(1, round(1.6 * step))])
+    picked = lines[:, ::step]
     if depth > 8:
         return np.ascontiguousarray(picked >> (depth - 8)).astype(np.uint8)
     return np.ascontiguousarray(picked, np.uint8)

@@ -85,7 +85,8 @@ def sound(frame: av.AudioFrame) -> Samples:
     channels = len(frame.layout.channels)
     if name == "fltp":  # what nearly every decoder of sound gives
         out = np.empty((channels, frame.samples), np.float32)
-        for channel, plane in enumerate(frame.planes):
+        planes: tuple[Any, ...] = frame.planes
+        for channel, plane in enumerate(planes):
             out[channel] = np.frombuffer(plane, np.float32, frame.samples)
         return out
     raw = frame.to_ndarray()
