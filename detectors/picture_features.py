@@ -6,7 +6,7 @@ Bit depth and sampling are normalised here, once: all code values below are 8-bi
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import cv2
 import numpy as np
@@ -27,7 +27,7 @@ def thin(plane: Plane, depth: int, step: int) -> Small:
     Lines cost more than samples: each one is a walk through memory that the decoder has left long ago, and walking
     along whole ones is half as dear as picking samples on the way.
     """
-    lines: Plane = np.ascontiguousarray(plane[:: max(1, round(1.6 * step))])
+    lines: Any = np.ascontiguousarray(plane[:: max(1, round(1.6 * step))])
     picked = lines[:, ::step]
     if depth > 8:
         return np.ascontiguousarray(picked >> (depth - 8)).astype(np.uint8)
