@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.frame import SAMPLED_HZ, Feature, Frame
-from detectors.picture_features import LUMA_HALF, TILE_COLUMNS, TILE_ROWS
+from detectors.picture_features import LUMA_STRIPS, TILE_COLUMNS, TILE_ROWS
 
 Parts = npt.NDArray[np.float32]  # (TILE_ROWS * TILE_COLUMNS,) mean absolute detail, 8-bit code values
 
@@ -23,26 +23,29 @@ class Detail(NamedTuple):
     coarse: Parts  # over 4 x 4 samples
 
 
-def _parts(plane: npt.NDArray[np.uint8]) -> Parts:
-    detail = cv2.absdiff(plane, cv2.blur(plane, (3, 3)))
-    height, width = detail.shape
-    rows, columns = (
-        np.arange(TILE_ROWS + 1) * height // TILE_ROWS,
-        np.arange(TILE_COLUMNS + 1) * width // TILE_COLUMNS,
-    )
-    corners = cv2.integral(detail)[rows][:, columns].astype(np.float32)
-    sums = np.diff(np.diff(corners, axis=0), axis=1)
-    return np.asarray(sums / np.outer(np.diff(rows), np.diff(columns)), np.float32).ravel()
+def _parts(plane: npt.NDArray[np.uint8], seam: int = 0) -> Parts:
+    """Means of each part, without the `seam` lines at its upper and lower edge."""
+    sums = cv2.integral(cv2.absdiff(plane, cv2.blur(plane, (3, 3))))
+    rows = np.arange(TILE_ROWS + 1) * plane.shape[0] // TILE_ROWS
+    columns = np.arange(TILE_COLUMNS + 1) * plane.shape[1] // TILE_COLUMNS
+    upper, lower = rows[:-1] + seam, rows[1:] - seam
+    means = np.diff((sums[lower] - sums[upper])[:, columns]) / np.outer(lower - upper, np.diff(columns))
+    return np.asarray(means, np.float32).ravel()
 
 
 def _detail(frame: Frame) -> Detail | None:
-    half = frame[LUMA_HALF]
-    height, width = half.shape
-    if min(height, width) < LEAST_SIDE:
+    if min(frame.height, frame.width) // 2 < LEAST_SIDE:
         return None
-    quarter = cv2.resize(half, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
-    return Detail(_parts(half), _parts(np.asarray(quarter, np.uint8)))
+    half = frame[LUMA_STRIPS]
+    quarter = cv2.resize(half, (half.shape[1] // 2, half.shape[0] // 2), interpolation=cv2.INTER_AREA)
+    seam = int(half.shape[0] < frame.height // 2)
+    return Detail(_parts(half, seam), _parts(np.asarray(quarter, np.uint8), seam))
 
 
 DETAIL: Feature[Frame, Detail | None] = Feature("detail", _detail, rate_hz=SAMPLED_HZ)
 """Fine and coarse detail of 9 x 16 parts; None for rasters too small for it."""
+
+
+def ranked(values: Parts, rank: float) -> float:
+    """The value that a share `rank` of the others is below."""
+    return float(np.sort(values)[round(rank * (len(values) - 1))])

@@ -16,19 +16,19 @@ from detectors.frame import SAMPLED_HZ, Feature, Frame, Matrix, Plane
 
 Small = npt.NDArray[np.uint8]  # (about 135 lines, about 400 samples of a 16:9 picture), 8-bit code values
 Tiles = npt.NDArray[np.float32]  # (TILE_ROWS, TILE_COLUMNS)
+Lines = npt.NDArray[np.float64]  # (thinned lines,)
 
 SMALL_WIDTH = 400  # samples a line are thinned to about this many
 TILE_ROWS, TILE_COLUMNS = 9, 16
+STRIP = 20  # lines of the halved raster
 
 
 def thin(plane: Plane, depth: int, step: int) -> Small:
     """Every `step`-th sample of every 1.6 `step`-th line as 8-bit code values, unfiltered.
 
-    Lines cost more than samples: each one is a walk through memory that the decoder has left long ago, and walking
-    along whole ones is half as dear as picking samples on the way.
+    Lines cost more than samples: each one is a walk through memory that the decoder has left long ago.
     """
-    lines: Any = np.ascontiguousarray(plane[:: max(1, round(1.6 * step))])
-    picked = lines[:, ::step]
+    picked = plane[:: max(1, round(1.6 * step)), ::step]
     if depth > 8:
         return np.ascontiguousarray(picked >> (depth - 8)).astype(np.uint8)
     return np.ascontiguousarray(picked, np.uint8)
@@ -58,6 +58,22 @@ def _luma_half(frame: Frame) -> npt.NDArray[np.uint8]:
 
 LUMA_HALF: Feature[Frame, npt.NDArray[np.uint8]] = Feature("luma_half", _luma_half, rate_hz=SAMPLED_HZ)
 """Luma averaged over 2 x 2 samples, (height // 2, width // 2) 8-bit code values."""
+
+
+def _luma_strips(frame: Frame) -> npt.NDArray[np.uint8]:
+    if frame.height // 2 <= TILE_ROWS * STRIP:
+        return frame[LUMA_HALF]
+    middles = (2 * np.arange(TILE_ROWS) + 1) * (frame.height // 2) // (2 * TILE_ROWS)
+    width = frame.width // 2
+    out = np.empty((TILE_ROWS * STRIP, width), frame.luma.dtype)
+    for n, first in enumerate(2 * (middles - STRIP // 2)):
+        lines = frame.luma[first : first + 2 * STRIP, : 2 * width]
+        cv2.resize(lines, (width, STRIP), dst=out[n * STRIP : (n + 1) * STRIP], interpolation=cv2.INTER_AREA)
+    return eight_bit(out, frame.depth)
+
+
+LUMA_STRIPS: Feature[Frame, npt.NDArray[np.uint8]] = Feature("luma_strips", _luma_strips, rate_hz=SAMPLED_HZ)
+"""The middle `STRIP` lines of each row of tiles of `LUMA_HALF`, one below the other; all of it where it has no more."""
 
 
 def _luma_small(frame: Frame) -> Small:
@@ -169,6 +185,7 @@ class Change(NamedTuple):
 
     mean: float  # mean absolute difference
     tiles: Tiles  # the same for each of 9 x 16 tiles
+    lines: Lines  # and for each of the thinned lines
 
 
 @lru_cache(maxsize=8)
@@ -180,16 +197,20 @@ def _tile_edges(height: int, width: int) -> tuple[npt.NDArray[np.intp], npt.NDAr
     return rows, columns, np.maximum(sizes, 1)
 
 
+def tile_means(sums: npt.NDArray[Any]) -> Tiles:
+    """The mean of each of 9 x 16 tiles of a plane, from its integral: (height + 1, width + 1) sums."""
+    rows, columns, sizes = _tile_edges(sums.shape[0] - 1, sums.shape[1] - 1)
+    corners = sums[rows][:, columns]
+    upper = corners[1:] - corners[:-1]
+    return np.asarray((upper[:, 1:] - upper[:, :-1]) / sizes, np.float32)
+
+
 def difference(now: Small, before: Small) -> Change | None:
     """The change from `before` to `now`; None when their sizes differ."""
     if now.shape != before.shape:
         return None
-    changed = cv2.absdiff(now, before)
-    rows, columns, sizes = _tile_edges(*changed.shape)
-    corners = cv2.integral(changed)[rows][:, columns]
-    upper = corners[1:] - corners[:-1]
-    tiles = (upper[:, 1:] - upper[:, :-1]) / sizes
-    return Change(float(corners[-1, -1]) / changed.size, tiles.astype(np.float32, copy=False))
+    sums = cv2.integral(cv2.absdiff(now, before))
+    return Change(float(sums[-1, -1]) / now.size, tile_means(sums), np.diff(sums[:, -1]) / now.shape[1])
 
 
 def _change(frame: Frame) -> Change | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -25,6 +25,7 @@ ALIKE_CODES = 4.0  # mean difference of patches below which two pictures show on
 ALIKE = 0.9  # correlation of patches from which they do
 LEAP = 1.8  # times the movement before, and unlike: a cut
 CALM_CODES = 5.0  # movement from one sample to the next up to which a scene must stay alike all the time
+AS_BEFORE = (0.6, 1.25)  # times the movement before: it goes on so
 STILL_THERE, GONE = 0.6, 0.34  # of a value, on two samples next to each other: a dissolve takes longer
 ROSE_FROM, ROSE_TO = 0.35, 0.6  # of a rise, on two samples next to each other
 NEAR_FLOOR = 0.93  # of the floor: down
@@ -47,13 +48,18 @@ class Past(NamedTuple):
 
     at_ns: int
     patches: Patches
-    moved: float | None  # mean difference to the sample before it; None of a scene's first
+    moved: float | None  # from the sample before it; None of a scene's first
     value: float
 
 
 def difference(one: Patches, other: Patches) -> float:
     """Mean absolute difference, 8-bit code values."""
     return float(cv2.norm(one, other, cv2.NORM_L1)) / one.size
+
+
+def movement(one: Patches, other: Patches) -> float:
+    """The same, without what the picture as a whole became brighter: snow and gains do not move."""
+    return difference(one - one.mean(), other - other.mean())
 
 
 def alike(one: Patches, other: Patches) -> bool:
@@ -73,7 +79,7 @@ class Scene:
 
     def add(self, at_ns: int, patches: Patches, value: float) -> None:
         """The next sample. A cut before it makes what was seen earlier void."""
-        moved = difference(self._past[-1].patches, patches) if self._past else None
+        moved = movement(self._past[-1].patches, patches) if self._past else None
         if moved is not None and not self._goes_on(patches, moved):
             self._past.clear()
             moved = None
@@ -94,12 +100,25 @@ class Scene:
         if not self.known:
             return
         latest = self._past[-1]
-        calm = float(np.median(self._movement())) <= CALM_CODES
+        calm = self._is_calm()
         for past in list(self._past)[-2::-1]:
             if latest.at_ns - past.at_ns > LOOK_BACK_NS:
                 return
             if (moving and not calm) or alike(past.patches, latest.patches):
                 yield past, latest
+
+    def on_the_move(self) -> list[Past]:
+        """What was seen before the latest sample, in movement too fast to compare pictures that goes on as it was."""
+        moves = self._movement()
+        if len(moves) < 5 or self._is_calm():
+            return []
+        low, high = AS_BEFORE[0] * min(moves[-5:-2]), AS_BEFORE[1] * max(moves[-5:-2])
+        if min(moves[-2:]) < low or max(moves[-2:]) > high:
+            return []
+        return [p for p in list(self._past)[:-1] if self._past[-1].at_ns - p.at_ns <= LOOK_BACK_NS]
+
+    def _is_calm(self) -> bool:
+        return float(np.median(self._movement())) <= CALM_CODES
 
     def fell(self) -> int | None:
         """Since when the value lies far below what it was, where it fell there at once; None where it sank."""
@@ -119,6 +138,11 @@ class Scene:
             since = past
         return None
 
+    @property
+    def contrast(self) -> float:
+        """Between the patches of the latest sample: standard deviation, 8-bit code values."""
+        return float(self._past[-1].patches.std())
+
     def forget(self) -> None:
         """What comes next has another clock, or cannot be compared."""
         self._past.clear()
@@ -134,7 +158,8 @@ class Rise:
 
     It has risen when it is at least `floor` and `factor` times what it was in this scene, plus `plus`; it is down
     again below `back` of what it has been meanwhile, or well below `floor`. At `certain` it is up even after a cut,
-    in a stream that has been far from it. Without `moving`, fast movement is no moment to compare; nor is a picture
+    in a stream that has been far from it. Without `moving`, fast movement is no moment to compare, unless it goes on
+    as before and the value is up `racing` times; nor is a picture
     of which less than `kept` of the contrast is left: it fades. What grows `settled` times again within the next second
     did not rise at once: a lens that is turned. The level that `back` refers to follows upwards by a share `follows`.
     """
@@ -148,13 +173,14 @@ class Rise:
         back: float,
         certain: float = math.inf,
         moving: bool = True,
+        racing: float = math.inf,
         kept: float = 0.0,
         settled: float = math.inf,
         follows: float = LEVEL_STEP,
     ) -> None:
         self._floor, self._factor, self._plus, self._back = floor, factor, plus, back
         self._certain, self._moving, self._kept = certain, moving, kept
-        self._settled, self._follows = settled, follows
+        self._settled, self._follows, self._racing = settled, follows, racing
         self._usual: deque[float] = deque(maxlen=USUAL)
         self._scene = Scene()
         self._level: float | None = None  # while it is up
@@ -213,10 +239,19 @@ class Rise:
         return len(self._usual) == USUAL and max(self._usual) <= FAR * self._certain
 
     def _risen(self, value: float) -> int | None:
-        pairs = list(self._scene.pairs(moving=self._moving))
-        if any(now.patches.std() < self._kept * past.patches.std() for past, now in pairs):
+        since = self._leapt([past for past, _ in self._scene.pairs(moving=self._moving)], self._factor, value)
+        if since is None and self._racing < math.inf:
+            raced = self._scene.on_the_move()
+            since = self._leapt(raced, self._racing, value)
+            if since is not None:
+                most = max(past.value for past in raced if past.at_ns < since)
+                return since if value >= self._factor * most + self._plus else None
+        return since
+
+    def _leapt(self, past: Sequence[Past], factor: float, value: float) -> int | None:
+        """Since when it is up `factor` times from what was usual in the past, where it rose at once."""
+        contrast = self._scene.contrast
+        if not past or any(contrast < self._kept * one.patches.std() for one in past):
             return None
-        before = sorted(past.value for past, _ in pairs)
-        if not before or value < self._factor * before[(len(before) - 1) // 2] + self._plus:
-            return None
-        return self._scene.leapt(before[(len(before) - 1) // 2], value)
+        before = sorted(one.value for one in past)[(len(past) - 1) // 2]
+        return self._scene.leapt(before, value) if value >= factor * before + self._plus else None

@@ -18,20 +18,21 @@ from typing import NamedTuple
 import numpy as np
 from pydantic import Field
 
-from detectors.detail import DETAIL
+from detectors.detail import DETAIL, ranked
 from detectors.detector import Params
 from detectors.frame import SAMPLED_HZ, Feature, Frame, PictureView
 from detectors.rising import RisingDetector
 from detectors.shots import PATCHES, Rise
 
 PARTS = 36  # with most coarse detail: a quarter of the picture
-SHARP_RANK = 80  # percentile of them
+SHARP_RANK = 0.8  # of them are less sharp
 LEAST_DETAIL = 0.5  # mean coarse detail of those parts, 8-bit code values
 BIAS = 0.3  # detail that a coder leaves or takes
 FINE_BIAS = 0.15
 LEAST_CONTRAST = 6.0  # between parts, 8-bit code values
 STILL_SOFT = 1.06  # times `max_sharpness`: up to there it stays blurred
 KEPT_CONTRAST = 0.8  # of the contrast between parts is left, else it is a fade
+RACING = 2.0  # times softer, in fast movement
 SETTLED = 1.35  # times softer again: focus that is being lost
 
 
@@ -50,7 +51,7 @@ def _focus(frame: Frame) -> Focus | None:
     coarse, contrast = detail.coarse[most], float(frame[PATCHES].std())
     if float(coarse.mean()) < LEAST_DETAIL or contrast < LEAST_CONTRAST:
         return None
-    sharpness = float(np.percentile(detail.fine[most] / (coarse + BIAS), SHARP_RANK))
+    sharpness = ranked(detail.fine[most] / (coarse + BIAS), SHARP_RANK)
     fine = float(np.partition(detail.fine, -PARTS)[-PARTS:].mean())
     return Focus(sharpness, contrast / (fine + FINE_BIAS))
 
@@ -92,6 +93,7 @@ class Blur(RisingDetector[BlurParams]):
             plus=0.0,
             back=0.6,
             moving=False,
+            racing=RACING,
             kept=KEPT_CONTRAST,
             settled=SETTLED,
             follows=0.0,

@@ -30,9 +30,11 @@ from detectors.frame import Feature, Frame, PictureView
 from detectors.hold import Hold
 
 SECOND_NS = 1_000_000_000
-BANDS, LINES = 16, 10  # of the full raster, spread evenly
+BANDS, LINES, WIDTH = 16, 10, 640  # of the full raster, spread evenly down and across; so wide at most
+ACROSS = 5  # bands below each other lie apart: no divisor of BANDS
 SHARP = 14  # 8-bit code values by which a line differs from both of its neighbours: a comb's tooth
 MOVED = 14  # 8-bit code values by which a sample has changed since the picture before
+LEAST_TEETH = 0.01  # share of what moves: with fewer there is no comb, whatever the texture
 LEAST_MOVING = 0.001  # share of the samples: with less movement there is nothing to see
 WINDOW_NS = 2 * SECOND_NS
 LEAST_COMBED, COMBED_SHARE = 4, 0.35  # of the pictures looked at within it: 3:2 pulldown combs two in five
@@ -56,11 +58,15 @@ NOTHING = Comb(0.0, 0.0, 0.0)
 
 
 def _bands(frame: Frame) -> Any:
-    """(BANDS, LINES, width) 8-bit code values of lines that follow each other; None of a raster too small for them."""
+    """(BANDS, LINES, WIDTH or less) 8-bit code values of whole lines' parts; None of a raster too small for them."""
     if frame.height < BANDS * LINES:
         return None
-    starts = np.arange(BANDS) * (frame.height - LINES) // (BANDS - 1)
-    picked: Any = np.stack([frame.luma[start : start + LINES] for start in starts])
+    width = min(WIDTH, frame.width)
+    tops = np.arange(BANDS) * (frame.height - LINES) // (BANDS - 1)
+    lefts = np.arange(BANDS) * ACROSS % BANDS * (frame.width - width) // (BANDS - 1)
+    picked: Any = np.stack(
+        [frame.luma[y : y + LINES, x : x + width] for y, x in zip(tops, lefts, strict=True)]
+    )
     return picked if frame.depth == 8 else (picked >> (frame.depth - 8)).astype(np.uint8)
 
 
@@ -78,14 +84,15 @@ def _combed(frame: Frame) -> Comb:
     if moves < LEAST_MOVING:
         return Comb(moves, 0.0, 0.0)
     teeth, lines = _teeth([_flat(now[:, k : LINES - 3 + k]) for k in range(4)])
-    grain, _ = _teeth([_flat(inner[:, :, k : inner.shape[2] - 3 + k]) for k in range(4)])
-    beside = _flat(moving.reshape(inner.shape)[:, :, 1:-2])
     moved = _counts(moving)
     lively = moved >= LEAST_MOVING * moving.size / BANDS
-    combed = _counts(cv2.bitwise_and(teeth, moving)) - _counts(cv2.bitwise_and(grain, beside))
     single = cv2.countNonZero(cv2.bitwise_and(lines, moving)) / max(1, int(moved.sum()))
-    share = np.maximum(combed[lively], 0) / moved[lively]
-    return Comb(moves, float(np.median(share)) if share.size else 0.0, single)
+    combed = _counts(cv2.bitwise_and(teeth, moving))
+    if not lively.any() or float(np.median(combed[lively] / moved[lively])) < LEAST_TEETH:
+        return Comb(moves, 0.0, single)
+    grain, _ = _teeth([_flat(inner[:, :, k : inner.shape[2] - 3 + k]) for k in range(4)])
+    combed -= _counts(cv2.bitwise_and(grain, _flat(moving.reshape(inner.shape)[:, :, 1:-2])))
+    return Comb(moves, float(np.median(np.maximum(combed[lively], 0) / moved[lively])), single)
 
 
 def _flat(bands: Any) -> Any:

@@ -27,7 +27,7 @@ from detectors.detector import Detector, Params, Scope
 from detectors.events import Break
 from detectors.frame import Feature, Frame, PictureView
 from detectors.hold import Hold
-from detectors.picture_features import LUMA_SMALL, TILE_COLUMNS, TILE_ROWS, Tiles, black_code
+from detectors.picture_features import LUMA_SMALL, Tiles, black_code, tile_means
 
 SECOND_NS = 1_000_000_000
 WINDOW_NS = 1_300_000_000
@@ -55,13 +55,7 @@ Series = npt.NDArray[np.float64]
 
 def _tile_logs(frame: Frame) -> Tiles:
     """Natural logarithms of the tiles' mean luma above black, of those that are dark the same."""
-    small = frame[LUMA_SMALL]
-    height, width = small.shape
-    corners = cv2.integral(small)
-    rows = np.arange(TILE_ROWS + 1) * height // TILE_ROWS
-    columns = np.arange(TILE_COLUMNS + 1) * width // TILE_COLUMNS
-    cells = np.diff(np.diff(corners[rows][:, columns], axis=0), axis=1)
-    levels = cells / np.outer(np.diff(rows), np.diff(columns)) - black_code(frame.full_range)
+    levels = tile_means(cv2.integral(frame[LUMA_SMALL])) - black_code(frame.full_range)
     return np.asarray(np.log(np.maximum(levels, DARK)), np.float32)
 
 
@@ -139,8 +133,8 @@ class Flicker(Detector[FlickerParams]):
         if gains.size < LEAST_TILES:
             self._swings.clear()
             return
-        gain = float(np.median(gains))
-        if abs(gain) > DEEPEST or float(np.median(np.abs(gains - gain))) > CUT:
+        gain = _middle(gains)
+        if abs(gain) > DEEPEST or _middle(np.abs(gains - gain)) > CUT:
             self._swings.append(_Swing(now, 0.0, np.zeros_like(tiles), cut=True))
         else:
             self._swings.append(_Swing(now, gain, tiles, cut=False))
@@ -189,6 +183,11 @@ class Flicker(Detector[FlickerParams]):
         if self._usual:
             self._swings.clear()
         self._usual = 0.0
+
+
+def _middle(values: Tiles) -> float:
+    """The median, the upper one of two."""
+    return float(np.sort(values)[len(values) // 2])
 
 
 DARKEST = float(np.log(DARK)) + 1e-3

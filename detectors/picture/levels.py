@@ -21,7 +21,7 @@ from contracts.findings import Finding, Measurement, Severity
 from detectors.detector import Detector, Params, Scope
 from detectors.frame import SAMPLED_HZ, Feature, Frame, PictureView
 from detectors.hold import Hold
-from detectors.picture_features import CHROMA_SMALL, LUMA_HALF, Small
+from detectors.picture_features import CHROMA_SMALL, LUMA_STRIPS, Small
 
 LOWEST, HIGHEST = 5, 246  # EBU R 103, 8-bit code values
 RIM = 0.035  # of the height and the width at each side: EBU R 95, outside the action-safe area
@@ -37,7 +37,7 @@ def _outside(plane: Small) -> float:
 def _out_of_range(frame: Frame) -> float | None:
     if frame.full_range:
         return None
-    return max(_outside(plane) for plane in (frame[LUMA_HALF], *(frame[CHROMA_SMALL] or ())))
+    return max(_outside(plane) for plane in (frame[LUMA_STRIPS], *(frame[CHROMA_SMALL] or ())))
 
 
 OUT_OF_RANGE = Feature("out_of_range", _out_of_range, rate_hz=SAMPLED_HZ)

@@ -13,21 +13,21 @@ Source    Noise estimation in the most homogeneous blocks, as in Amer and Dubois
           our own.
 """
 
-import numpy as np
 from pydantic import Field
 
-from detectors.detail import DETAIL
+from detectors.detail import DETAIL, ranked
 from detectors.detector import Params
 from detectors.frame import SAMPLED_HZ, Feature, Frame
 from detectors.rising import RisingDetector
 from detectors.shots import PATCHES, Rise
 
-QUIET_RANK = 15  # percentile of the parts
+RACING = 2.5  # times the noise floor before, in fast movement
+QUIET_RANK = 0.15  # of the parts are quieter
 
 
 def _noise_floor(frame: Frame) -> float | None:
     detail = frame[DETAIL]
-    return None if detail is None else float(np.percentile(detail.fine, QUIET_RANK))
+    return None if detail is None else ranked(detail.fine, QUIET_RANK)
 
 
 NOISE_FLOOR: Feature[Frame, float | None] = Feature("noise_floor", _noise_floor, rate_hz=SAMPLED_HZ)
@@ -63,6 +63,7 @@ class PictureNoise(RisingDetector[PictureNoiseParams]):
             back=0.5,
             certain=params.certain_floor,
             moving=False,
+            racing=RACING,
         )
         super().__init__(params, track, rise=rise, threshold=params.min_floor, min_seconds=params.min_seconds)
 

@@ -6,7 +6,7 @@ import pytest
 
 from detectors.picture.picture_noise import DETECTOR, PictureNoise, PictureNoiseParams
 from tests.injection import Fault, Level, Moment, Picture
-from tests.patterns import HEIGHT, TRACK, WIDTH, flat, frames, grain, panning
+from tests.patterns import HEIGHT, TRACK, WIDTH, flat, frames, grain, pan, panning
 from tests.rising import WithinAShot, slowly
 from tests.run import edges
 
@@ -61,6 +61,36 @@ def test_a_grainy_shot_after_a_cut_is_programme() -> None:
     rng = np.random.default_rng(3)
     grainy = [grain(p, rng, 8.0) for p in panning(4, seed=8)]
     assert edges(picture_noise(), frames([*panning(5), *grainy, *panning(3)])) == []
+
+
+def test_noise_is_told_in_fast_movement_that_goes_on() -> None:
+    rng = np.random.default_rng(3)
+    fast = [pan(i, step=24) for i in range(175)]
+    shown = [grain(p, rng, 20.0) if 75 <= i < 150 else p for i, p in enumerate(fast)]
+    assert edges(picture_noise(), frames(shown)) == [("opened", 3.0), ("closed", 6.0)]
+
+
+def test_detail_that_comes_back_when_a_fast_camera_stops_is_programme() -> None:
+    """While it races, the shutter smears everything."""
+    raced = [
+        (np.asarray(cv2.blur(pan(i, step=40)[0], (41, 1)), np.uint8), *pan(i, step=40)[1:]) for i in range(75)
+    ]
+    still = grain(pan(75, step=40), np.random.default_rng(3), 12.0)
+    assert edges(picture_noise(), frames([*raced, *[still] * 75])) == []
+
+
+def test_a_large_raster_is_judged_like_a_small_one() -> None:
+    rng = np.random.default_rng(3)
+    large = [
+        (
+            np.asarray(cv2.resize(y, (1920, 1080)), np.uint8),
+            np.asarray(cv2.resize(u, (960, 540)), np.uint8),
+            np.asarray(cv2.resize(v, (960, 540)), np.uint8),
+        )
+        for y, u, v in (pan(i, step=1) for i in range(0, 175, 5))
+    ]
+    shown = [grain(p, rng, 13.0) if 15 <= i < 30 else p for i, p in enumerate(large)]
+    assert edges(picture_noise(), frames(shown, fps=5)) == [("opened", 3.0), ("closed", 6.0)]
 
 
 def test_confetti_leaves_quiet_parts() -> None:
