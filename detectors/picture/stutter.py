@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from statistics import median
 
 import numpy as np
 import numpy.typing as npt
@@ -36,14 +37,17 @@ _Held = tuple[int, int]  # since, until: ns, the part beyond the cadence
 
 SECOND_NS = 1_000_000_000
 WINDOW_NS = 2 * SECOND_NS
-QUIET_NS = 2_500_000_000  # without a hold, after which the stutter has ended
+QUIET_NS = 2_500_000_000  # of movement without a hold, after which the stutter has ended,
+OVER_NS = 8 * SECOND_NS  # or of anything
 LEARN_NS = 3_500_000_000  # of movement, before holds are judged
 LONGEST_NS = 500_000_000  # a longer standstill is no jerk
 OWN_NS = 20 * SECOND_NS  # over which the stream's own holds are counted
+CADENCE_RANK = 0.7  # of the lengths, sorted
 STEPS = 25  # different pictures from which the cadence is learned
 LONGER = 1.6  # times the cadence: what is held longer was held too long
 # Of the usual movement, and in 8-bit code values: a repeated picture, which a coder may refine.
 STILL, LEAST_STILL = 0.25, 0.1
+DEAD = 0.05  # of the usual movement at most: a repeat that a coder did not even refine
 SHOT_STEPS, KNOWN_STEPS = 9, 3  # different pictures of a shot that tell how much usually moves in it
 SLOWED, LIVELY = 0.5, 0.75  # of the usual movement at least right before a hold, and right after it
 CUT, LEAST_CUT = 2.5, 8.0  # times the usual movement, 8-bit code values: perhaps another shot
@@ -106,6 +110,13 @@ class Stutter(Detector[StutterParams]):
         self._rests: deque[_Held] = deque(
             maxlen=64
         )  # the same, those included at which hardly anything moves
+        self._plain: deque[_Held] = deque(
+            maxlen=64
+        )  # and those that are certainly holds once there are others
+        self._stirred: float | None = (
+            None  # most change among the repeats of the last picture, where there are any
+        )
+        self._over_ns = 0  # when so much movement has been seen, it has ended
         self._moved_ns = 0  # of movement seen
         self._last_ns = 0  # when the last hold ended
         self._rhythmic_ns = 0  # when holds last had a rhythm
@@ -126,14 +137,16 @@ class Stutter(Detector[StutterParams]):
         usual = self._usual()
         if self._is_cut(view, change, usual):
             self._shot.clear()
-            self._last = _Step(now, change.mean, change.tiles)
-        elif not self._repeats(change, usual):
+            self._last, self._stirred = _Step(now, change.mean, change.tiles), None
+        elif self._repeats(change, usual):
+            self._stirred = max(self._stirred or 0.0, change.mean)
+        else:
             held = self._step(now, change, usual)
             if held is not None:
                 self._holds.append(held)
                 if self.ready:
                     yield from self._judge(now)
-        if self._hold.is_open and now - self._last_ns >= QUIET_NS:
+        if self._hold.is_open and (self._moved_ns >= self._over_ns or now - self._last_ns >= OVER_NS):
             yield from self._stop(view.end_ns)
         second = now // SECOND_NS
         if second != self._second:
@@ -149,7 +162,7 @@ class Stutter(Detector[StutterParams]):
 
     def _usual(self) -> float:
         """How much moves from one picture of this shot to the next, 8-bit code values; 0 where not known yet."""
-        return float(np.median(self._shot)) if len(self._shot) >= KNOWN_STEPS else 0.0
+        return median(self._shot) if len(self._shot) >= KNOWN_STEPS else 0.0
 
     def _is_cut(self, view: PictureView, change: Change, usual: float) -> bool:
         return change.mean >= max(LEAST_CUT, CUT * usual) and not view[SAME_SCENE]
@@ -176,13 +189,18 @@ class Stutter(Detector[StutterParams]):
                 self._moved_ns += length
             if len(self._lengths) >= STEPS // 2:
                 cadence = self._cadence()
-                lively = last.movement >= SLOWED * usual and change.mean >= LIVELY * usual
                 if LONGER * cadence <= length <= LONGEST_NS:
                     self._rests.append((last.at_ns + int(cadence), now))
-                    held = self._rests[-1] if usual >= LEAST_MOVEMENT and lively else None
+                    pace = usual or last.movement
+                    lively = change.mean >= LIVELY * pace
+                    dead = self._stirred is not None and self._stirred <= DEAD * pace
+                    if pace >= LEAST_MOVEMENT and (lively or dead):
+                        self._plain.append(self._rests[-1])
+                    if usual >= LEAST_MOVEMENT and lively and last.movement >= SLOWED * usual:
+                        held = self._rests[-1]
             if not self._hold.is_open:
                 self._lengths.append(length)
-        self._last = _Step(now, change.mean, change.tiles)
+        self._last, self._stirred = _Step(now, change.mean, change.tiles), None
         self._shot.append(change.mean)
         return held
 
@@ -201,14 +219,14 @@ class Stutter(Detector[StutterParams]):
         ):
             return
         if len(recent) >= self.params.min_holds / 2:
-            self._last_ns = now
+            self._last_ns, self._over_ns = now, self._moved_ns + QUIET_NS
         begin = recent[-1][0] if self._hold.is_open else self._beginning(recent)
         yield from self._hold.update(begin, True, len(recent) / 2, end_ns=now)
 
     def _beginning(self, recent: list[_Held]) -> int:
-        """The first of the holds that follow each other closely."""
+        """The first of the holds that follow each other closely, those included that are told by less."""
         begin = recent[0][0]
-        for since, until in reversed(self._holds):
+        for since, until in reversed(self._plain):
             if begin - until > CHAIN_NS:
                 break
             begin = min(begin, since)
@@ -230,10 +248,11 @@ class Stutter(Detector[StutterParams]):
         self._lengths.clear()
         self._holds.clear()
         self._rests.clear()
+        self._plain.clear()
 
     def _cadence(self) -> float:
         """How long a picture of this stream is shown, ns: in pulldown, and where the rate varies, the longer ones."""
-        return float(np.quantile(self._lengths, 0.7))
+        return float(sorted(self._lengths)[round(CADENCE_RANK * (len(self._lengths) - 1))])
 
     def _rhythmic(self, rests: list[_Held]) -> list[_Held]:
         """Those that belong to a rhythm: equally long, and on a beat, some beats left out included."""

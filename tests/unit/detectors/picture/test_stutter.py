@@ -20,6 +20,7 @@ from tests.patterns import (
     frame,
     frames,
     grain,
+    mixed,
     pan,
     panning,
     titled,
@@ -90,6 +91,30 @@ def test_its_fault_is_found_where_it_is(level: Level, seed: int) -> None:
     said = spans(broken(_jerk, panning(12, seed=seed), 100, 200, level))
     assert [e for e, _ in said] == ["opened", "closed"]
     assert [at for _, at in said] == pytest.approx([4.0, 8.0], abs=0.6)
+
+
+def refined(before: Picture, after: Picture, share: float = 0.3) -> Picture:
+    """A picture that is repeated and that a coder brings a little nearer to the next one."""
+    return mixed(before, after, share)
+
+
+def test_it_begins_with_holds_that_a_coder_blurred() -> None:
+    """The first holds look like slow movement; that all stands still and goes on at once is seen even so."""
+    shown = [pan(i - 1 if i in JERKS else i, step=2) for i in range(200)]
+    for first in (82, 89):
+        shown[first] = refined(pan(first - 1, step=2), pan(first, step=2))
+        shown[first + 1] = shown[first]
+    edge, at = spans(frames(shown))[0]
+    assert edge == "opened"
+    assert at == pytest.approx(83 / FPS, abs=1 / FPS)
+
+
+def test_it_lasts_over_a_shot_in_which_nothing_moves() -> None:
+    jerky = [pan(i - 1 if i in JERKS else i) for i in range(155)]
+    again = [pan(i - 1 if i + 95 in JERKS else i, seed=8) for i in range(150)]
+    said = spans(frames([*jerky, *[flat(90)] * 90, *again]))
+    assert [e for e, _ in said] == ["opened", "closed"]
+    assert said[1][1] == pytest.approx((155 + 90 + 55) / FPS, abs=1.0)
 
 
 def test_a_few_holds_are_no_stutter() -> None:
