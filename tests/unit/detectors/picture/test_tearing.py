@@ -43,6 +43,16 @@ def spans(stream: Iterable[Frame]) -> list[tuple[str, float]]:
     return edges(tearing(), stream)
 
 
+def test_it_lasts_over_a_shot_in_which_nothing_moves() -> None:
+    def torn(seed: int) -> list[Picture]:
+        memory = Moment(Level.GROSS, np.random.default_rng(3), float(FPS), 48_000)
+        return [_torn(p, memory) for p in panning(4, seed=seed)]
+
+    said = spans(frames([*panning(4), *torn(7), *[pan(0, seed=9)] * 75, *torn(8), *panning(3)]))
+    assert [e for e, _ in said] == ["opened", "closed"]
+    assert [at for _, at in said] == pytest.approx([4.0, 15.0], abs=0.2)
+
+
 TORN = (100, 104, 107, 112, 118, 121, 127, 133)  # and where
 
 
