@@ -19,6 +19,7 @@ FLAT_CODES = 4.0  # above black at most, and differing by so much, are the lines
 WORDS = 0.45  # of a line within a bar may be lit: subtitles, a logo
 CLEAN, CLEAN_SHARE = 0.01, 0.2  # a line with less lit is clean; so many of a bar's lines are
 LIT_EDGE = 0.35  # of the line next to a bar is lit, of a picture that fills it
+FULL = 0.45  # of the area between bars is lit at least: words on black are no picture
 EDGE_LINES = 3  # thinned lines that a soft edge takes
 SLOW = 0.12  # of the lines before those may be lit
 UNEVEN = 0.035  # of the side: how much two bars may differ
@@ -56,7 +57,7 @@ def _edge(lit: Profile, mean: Profile, black: int, wide: float) -> float | None:
         return 0.0 if not clean[0] else None
     outer = clean.copy()
     outer[max(1, end - EDGE_LINES) :] = False
-    levels = mean[:end][outer if outer.any() else clean]
+    levels = np.maximum(mean[:end][outer if outer.any() else clean], black)  # a rim of its own may be blacker
     if levels.max() > black + FLAT_CODES + 2 or levels.max() - levels.min() > FLAT_CODES:
         return None
     begins = end - EDGE_LINES
@@ -76,20 +77,32 @@ def _pair(lit: Profile, mean: Profile, black: int, wide: float) -> float | None:
     return min(ends[0], ends[1]) if abs(ends[0] - ends[1]) <= UNEVEN else None
 
 
+def _profiles(plane: npt.NDArray[np.uint8]) -> tuple[Profile, Profile]:
+    """The mean of each line, and of each column."""
+    sums = cv2.integral(plane)
+    height, width = plane.shape
+    return (np.diff(sums[:, -1]) / np.float32(width)).astype(np.float32), (
+        np.diff(sums[-1]) / np.float32(height)
+    ).astype(np.float32)
+
+
+def _high(profile: Profile) -> float:
+    """What a tenth of it exceeds."""
+    return float(np.sort(profile)[round(0.9 * (len(profile) - 1))])
+
+
 def _shape(frame: Frame) -> Shape | None:
     small, black = frame[LUMA_SMALL], black_code(frame.full_range)
     lit = np.asarray(cv2.threshold(small, black + LIT_CODES, 1.0, cv2.THRESH_BINARY)[1], np.uint8)
 
-    def along(plane: npt.NDArray[np.uint8], axis: int) -> Profile:
-        return np.asarray(cv2.reduce(plane, axis, cv2.REDUCE_AVG, dtype=cv2.CV_32F), np.float32).ravel()
-
-    lines, columns = along(lit, 1), along(lit, 0)
-    line_means, column_means = along(small, 1), along(small, 0)
-    wide = max(float(np.percentile(lines, 90)), 0.3)
-    tall = max(float(np.percentile(columns, 90)), 0.3)
+    (lines, columns), (line_means, column_means) = _profiles(lit), _profiles(small)
+    wide, tall = max(_high(lines), 0.3), max(_high(columns), 0.3)
     beside = _pair(columns, column_means, black, tall)
     above = _pair(lines, line_means, black, wide)
-    return None if beside is None or above is None else Shape(above, beside)
+    if beside is None or above is None:
+        return None
+    shape = Shape(above, beside)
+    return None if shape.area < 1 and float(lines.mean()) < FULL * shape.area else shape
 
 
 class Seen(NamedTuple):

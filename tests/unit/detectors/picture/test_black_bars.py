@@ -130,6 +130,15 @@ def test_a_logo_within_the_bar_does_not_hide_it() -> None:
     assert edges(black_bars(), frames(shown)) == [("opened", 3.0)]
 
 
+def test_a_rim_blacker_than_the_bars_does_not_hide_them() -> None:
+    """Of a picture that is itself blacker than black at its sides, the rim lies within the bars."""
+    rimmed = panning(8)
+    for luma, _, _ in rimmed:
+        luma[:, :12] = luma[:, -12:] = 2
+    shown = [*rimmed[:75], *boxed(rimmed[75:], 0.75, 0.75)]
+    assert edges(black_bars(), frames(shown)) == [("opened", 3.0)]
+
+
 def test_a_soft_edge_does_not_hide_it() -> None:
     soft = [(cv2.GaussianBlur(p[0], (0, 0), 2.0), p[1], p[2]) for p in boxed(panning(4), 1.0, 0.74)]
     shown = [*panning(3), *((np.asarray(y, np.uint8), u, v) for y, u, v in soft)]
