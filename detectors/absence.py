@@ -9,7 +9,7 @@ from pydantic import Field
 
 from contracts.findings import Finding, Severity
 from detectors.detector import Detector, Params
-from detectors.events import Break, Fetch, Tick
+from detectors.events import Break, Fetch, Recall, Tick
 from detectors.hold import Hold
 
 
@@ -77,6 +77,12 @@ class AbsenceDetector(Detector[AbsenceParams]):
             yield from self._hold.update(self._end_ns, False, 0.0)
         if absent >= self._allowed_ns():
             yield from self._hold.update(self._end_ns, True, absent / 1e9, end_ns=tick.at_ns)
+
+    def recall(self, event: Recall) -> Iterator[Finding]:
+        """It was there: absence counts from where another process saw its end."""
+        if self._end_ns is None:
+            self._end_ns, self._longest_ns, self._step_ns = event.at_ns, event.step_ns, event.step_ns
+        return iter(())
 
     def fetch(self, event: Fetch) -> Iterator[Finding]:
         """What we ourselves were too slow for was there for viewers: it is not absent."""

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from contracts.errors import ConfigError
 from contracts.findings import DefectEdge, Finding
-from detectors.events import Break, Damage, Fetch, Format, Source, Tick
+from detectors.events import Break, Damage, Fetch, Format, Recall, Source, Tick
 from detectors.frame import Feature, PictureView, SoundView
 
 
@@ -32,7 +32,7 @@ class Scope(StrEnum):
 
 P = TypeVar("P", bound=Params)
 
-HANDLERS = ("picture", "sound", "tick", "broke", "damage", "format", "fetch", "source")
+HANDLERS = ("picture", "sound", "tick", "broke", "damage", "format", "recall", "fetch", "source")
 
 
 class Detector(Generic[P]):
@@ -51,6 +51,7 @@ class Detector(Generic[P]):
     needs: ClassVar[tuple[Feature[Any, Any], ...]] = ()
     rate_hz: ClassVar[float | None] = None  # pictures a second it wants at most; None is every one
     suppressed_by: ClassVar[tuple[str, ...]] = ()
+    single: ClassVar[bool] = False  # of the input one defect at a time, on the track that shows it first
     trial: ClassVar[bool] = False  # not yet shown to be accurate enough: runs only where a profile names it
     Params: ClassVar[type[Params]]
     kinds: ClassVar[frozenset[str]] = frozenset()
@@ -116,6 +117,10 @@ class Detector(Generic[P]):
 
     def format(self, event: Format) -> Iterable[Finding]:
         """The track's coding is known, or changed."""
+        return ()
+
+    def recall(self, event: Recall) -> Iterable[Finding]:
+        """What another process knew of the track. Some of the media before `at_ns` may be shown once more."""
         return ()
 
     def fetch(self, event: Fetch) -> Iterable[Finding]:

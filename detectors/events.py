@@ -56,6 +56,19 @@ class Format:
 
 
 @dataclass(frozen=True, slots=True)
+class Recall:
+    """A track that an earlier process has read up to `at_ns`, sent before anything else of it.
+
+    `step_ns` is the longest ordinary step between its samples, 0 when unknown; `format` how it was coded last.
+    """
+
+    at_ns: int
+    track: str
+    step_ns: int
+    format: Format | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Fetch:
     """One network request by ingest, after its retries. `url` is redacted.
 
@@ -95,4 +108,4 @@ class Source:
     track: str | None = None
 
 
-Event = Frame | Block | Tick | Break | Damage | Format | Fetch | Source
+Event = Frame | Block | Tick | Break | Damage | Format | Recall | Fetch | Source

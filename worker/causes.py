@@ -3,22 +3,41 @@
 Detectors declare their causes (`suppressed_by`). A consequence stays on record with its cause's name and does not
 count. It is explained when it began while its cause was open, or so little before or after that both are one event;
 a cause and a consequence are of the same track, or one of them is of the input as a whole. A consequence that goes on
-long after its cause has ended is a fault of its own: it counts from then on.
+long after its cause has ended is a fault of its own: it counts from then on. Blindness that is over explains only what
+began with it: its length is wall time, and media behind its beginning came after all, or is told as lost.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import get_args
 
 from contracts.findings import DefectEdge, Edge
+from detectors.events import BlindCode
 
 Key = tuple[str, str | None, str | None]
 
 MARGIN_NS = 500_000_000  # the edges of one event, as two detectors date them
 OUTLIVES_NS = 10_000_000_000  # detectors that look back over some seconds end later than their cause
 REMEMBERED = 64  # closed defects
+_BLIND = frozenset(get_args(BlindCode))
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """A defect that the watch before told, and where it ended or that watch did."""
+
+    defect: str
+    track: str | None
+    at_ns: int
+    end_ns: int
+
+    @property
+    def reach_ns(self) -> int:
+        """What begins later is not explained by it."""
+        return _reach_ns(self.defect, self.at_ns, self.end_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +45,22 @@ class _Past:
     opened: DefectEdge  # as it was marked last
     end_ns: int
 
+    @property
+    def reach_ns(self) -> int:
+        """What begins later is not explained by it."""
+        return _reach_ns(self.opened.defect, self.opened.at_ns, self.end_ns)
+
+
+def _reach_ns(defect: str, at_ns: int, end_ns: int) -> int:
+    return (at_ns if defect in _BLIND else end_ns) + MARGIN_NS
+
 
 class Causes:
     """Marks the edges of one watch as they come, and changes the marks of others where an edge explains them."""
 
-    def __init__(self, causes: Mapping[str, tuple[str, ...]]) -> None:
+    def __init__(self, causes: Mapping[str, tuple[str, ...]], before: Sequence[Before] = ()) -> None:
         """`causes`: for each detector, the defects that explain its own."""
-        self._causes = causes
+        self._causes, self._before = causes, tuple(before)
         self._past: deque[_Past] = deque(maxlen=REMEMBERED)
         self._due: dict[Key, int] = {}  # open consequences whose cause has ended: when they count again
         self.open: dict[Key, DefectEdge] = {}  # the opening edges, as they are marked now
@@ -70,8 +98,11 @@ class Causes:
             if self._explains(other, edge):
                 return other.defect, None
         for past in self._past:
-            if self._explains(past.opened, edge) and edge.at_ns <= past.end_ns + MARGIN_NS:
+            if self._explains(past.opened, edge) and edge.at_ns <= past.reach_ns:
                 return past.opened.defect, past.end_ns
+        for told in self._before:
+            if self._explains(told, edge) and edge.at_ns <= told.reach_ns:
+                return told.defect, told.end_ns
         return None, None
 
     def _explained_by(self, cause: DefectEdge) -> Iterator[DefectEdge]:
@@ -96,7 +127,7 @@ class Causes:
                 else:
                     self._due[key] = max(closing.at_ns, closing.certain_at_ns) + OUTLIVES_NS
 
-    def _explains(self, cause: DefectEdge, other: DefectEdge) -> bool:
+    def _explains(self, cause: DefectEdge | Before, other: DefectEdge) -> bool:
         return (
             cause.defect in self._causes.get(other.detector, ())
             and (None in (cause.track, other.track) or cause.track == other.track)

@@ -26,7 +26,7 @@ from contracts.errors import ConfigError, DetectorFault, IngestError
 from contracts.findings import DefectEdge, Finding
 from contracts.profile import Profile
 from detectors.catalogue import Seat, bind, load
-from detectors.events import BlindCode, Damage, Event, Fetch, Source
+from detectors.events import BlindCode, Damage, Event, Fetch, Source, Tick
 from detectors.frame import Block, Frame
 from worker.again import Again
 from worker.frames import Message, Unpacker, pack, plain, receive
@@ -110,7 +110,7 @@ class Child:
         position_ns = int((self._resume or {}).get("position_ns", 0))
         said = {**(state.get("said") or {}), "open": config.get("open", [])}
         self.handover = Handover(self._seats, said, position_ns, (self._resume or {}).get("ends_ns"))
-        self.pipeline = Pipeline(self._seats, self.handover.open_defects)
+        self.pipeline = Pipeline(self._seats, self.handover.open_defects, self.handover.before)
         self._lead_ns = LEAD_NS
         self._family = {s.detector.id: s.detector.family() for s in self._seats}
         self._mode = {s.detector.id: s.mode.value for s in self._seats}
@@ -216,8 +216,8 @@ class Child:
             told = self.handover.take(self.pipeline.push(event))
             if isinstance(event, Frame | Block):
                 self._again.see(event, self.pipeline)
-        if self.handover.unsettled:
-            told += self.handover.settle(self.pipeline)
+        if isinstance(event, Tick) and self.handover.unsettled:  # what is over has been closed by then
+            told += self.handover.settle(self.pipeline, event.at_ns)
         edges = [f for f in told if isinstance(f, DefectEdge)]
         self._measured += [f for f in told if not isinstance(f, DefectEdge)]
         if edges or isinstance(event, Source) or self._clock.monotonic() - self._beat_s >= BEAT_S:

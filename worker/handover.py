@@ -19,6 +19,7 @@ from detectors.catalogue import Seat
 from detectors.events import Event
 from detectors.frame import Block, Frame
 from worker.again import SAME_NS
+from worker.causes import Before
 from worker.frames import edge as edge_of
 from worker.frames import plain
 from worker.pipeline import Pipeline
@@ -43,6 +44,8 @@ class _Said:
 
     at_ns: int
     certain_at_ns: int
+    start_ns: int
+    track: str | None = None
 
 
 @dataclass(slots=True)
@@ -71,6 +74,7 @@ class Handover:
         self._position_ns, self._ends_ns = position_ns, dict(ends_ns or {})
         self._muted: dict[Key, _Muted] = {}
         self._hold_ns = {seat.detector.id: hold_ns(seat) for seat in seats}
+        self._single = {seat.detector.id for seat in seats if seat.detector.single}
         self._open: dict[Key, DefectEdge] = {}
         self._unconfirmed: set[Key] = set()
         self._ended: OrderedDict[Key, _Said] = OrderedDict()
@@ -79,10 +83,11 @@ class Handover:
         self._began: OrderedDict[Key, int] = OrderedDict()  # beginnings of the defects that ended last
         for data in state.get("open", []):
             opened = edge_of(data)
-            self._open[opened.key] = opened
-            self._unconfirmed.add(opened.key)
-        for defect, track, channel, at_ns, certain_ns in state.get("ended", []):
-            self._ended[defect, track, channel] = _Said(int(at_ns), int(certain_ns))
+            self._open[self._key(*opened.key)] = opened
+            self._unconfirmed.add(self._key(*opened.key))
+        for defect, track, channel, at_ns, certain_ns, *start_ns in state.get("ended", []):
+            said = _Said(int(at_ns), int(certain_ns), int(*start_ns or (at_ns,)), track)
+            self._ended[self._key(defect, track, channel)] = said
         for name, track, channel, at_ns in state.get("measured", []):
             self._measured[name, track, channel] = int(at_ns)
         self._ended_before = dict(self._ended)
@@ -98,11 +103,20 @@ class Handover:
         """Everything open as it was told last, with its true beginning."""
         return list(self._open.values())
 
+    @property
+    def before(self) -> list[Before]:
+        """What the watch before told of late; of what it left open, as far as it got."""
+        ended = [Before(k[0], s.track, s.start_ns, s.at_ns) for k, s in self._ended_before.items()]
+        left = (self._open[key] for key in self._unconfirmed)
+        return ended + [Before(e.defect, e.track, e.at_ns, max(e.at_ns, self._position_ns)) for e in left]
+
     def state(self, position_ns: int) -> dict[str, Any]:
         """What a watch that goes on at `position_ns` needs, as plain data: what it could say a second time."""
         since = position_ns - SLACK_NS
         ended = [
-            [*key, s.at_ns, s.certain_at_ns] for key, s in self._ended.items() if s.certain_at_ns > since
+            [key[0], s.track, key[2], s.at_ns, s.certain_at_ns, s.start_ns]
+            for key, s in self._ended.items()
+            if s.certain_at_ns > since
         ]
         measured = [[*key, at_ns] for key, at_ns in self._measured.items() if at_ns >= position_ns]
         return {
@@ -114,8 +128,8 @@ class Handover:
     def began_ns(self, edge: DefectEdge) -> int:
         """When the defect of `edge`, which was just told, began."""
         if edge.edge is Edge.CLOSED:
-            return self._began.get(edge.key, edge.at_ns)
-        known = self._open.get(edge.key)
+            return self._began.get(self._key(*edge.key), edge.at_ns)
+        known = self._open.get(self._key(*edge.key))
         return known.at_ns if known is not None else edge.at_ns
 
     def see(self, event: Event) -> None:
@@ -137,15 +151,17 @@ class Handover:
                 out.append(item)
         return out
 
-    def settle(self, pipeline: Pipeline) -> list[Finding]:
+    def settle(self, pipeline: Pipeline, until_ns: int | None = None) -> list[Finding]:
         """Close what the watch before left open and this one, having looked for long enough, finds gone; tell what
-        began in old media and is still there.
+        began in old media and is still there. `until_ns`: up to where the detectors could say what is over.
         """
+        most_ns = until_ns if until_ns is not None else 1 << 63
         out: list[Finding] = []
         for key, muted in list(self._muted.items()):
-            until_ns = muted.old_ns + self._hold_ns.get(muted.opened.detector, 0)
+            due_ns = muted.old_ns + self._hold_ns.get(muted.opened.detector, 0)
             watched_ns = self._begin_ns.get(muted.opened.track, 0) + pipeline.watched_of(muted.opened.track)
-            if watched_ns >= until_ns:
+            watched_ns = min(watched_ns, most_ns)
+            if watched_ns >= due_ns:
                 out.append(self._unmute(key, watched_ns))
         for key in list(self._unconfirmed):
             opened = self._open[key]
@@ -156,13 +172,17 @@ class Handover:
                 out.append(self._gone(key, at, at, "its detector no longer runs"))
             elif begin is not None:
                 at = max(opened.at_ns, begin, self._position_ns)
-                seen_ns = begin + pipeline.watched_of(opened.track)
+                seen_ns = min(begin + pipeline.watched_of(opened.track), most_ns)
                 if seen_ns >= at + hold:
                     out.append(self._gone(key, at, seen_ns, "gone at the hand-over"))
         return out
 
+    def _key(self, defect: str, track: str | None, channel: str | None) -> Key:
+        """By what a defect is known again: another watch may see a jump of all tracks on another one first."""
+        return defect, None if defect in self._single else track, channel
+
     def _edge(self, edge: DefectEdge) -> list[Finding]:
-        key = edge.key
+        key = self._key(*edge.key)
         if edge.edge is Edge.OPENED:
             return self._opened(key, edge)
         if key in self._muted:
@@ -170,6 +190,7 @@ class Handover:
         known = self._open.get(key)
         if known is None:
             return []  # of a defect that was told, to its end, by the watch before
+        edge = replace(edge, track=known.track)
         if edge.edge is Edge.UPDATED:
             edge = replace(edge, at_ns=known.at_ns)
             self._open[key] = replace(edge, edge=Edge.OPENED)
@@ -191,8 +212,8 @@ class Handover:
             begin = self._begin_ns.get(edge.track)
             if begin is None or edge.at_ns <= max(begin, known.at_ns) + self._hold_ns.get(edge.detector, 0):
                 self._unconfirmed.discard(key)
-                self._open[key] = replace(edge, at_ns=known.at_ns)
-                return [replace(edge, edge=Edge.UPDATED, at_ns=known.at_ns)]
+                self._open[key] = replace(edge, at_ns=known.at_ns, track=known.track)
+                return [replace(self._open[key], edge=Edge.UPDATED)]
             gone = self._gone(key, max(begin, known.at_ns), edge.certain_at_ns, "gone at the hand-over")
             self._open[key] = edge
             return [gone, edge]
@@ -226,7 +247,7 @@ class Handover:
         self._began[key] = self._open.pop(key).at_ns
         self._began.move_to_end(key)
         self._unconfirmed.discard(key)
-        self._ended[key] = _Said(edge.at_ns, edge.certain_at_ns)
+        self._ended[key] = _Said(edge.at_ns, edge.certain_at_ns, self._began[key], edge.track)
         self._ended.move_to_end(key)
         while len(self._ended) > SAID_REMEMBERED:
             self._ended.popitem(last=False)

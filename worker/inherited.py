@@ -35,7 +35,7 @@ def with_closed(place: Message, closed: Sequence[OpenDefect]) -> Message:
     for defect in closed:
         body = defect.body
         off = body.at - timedelta(microseconds=body.at_ns // 1000) - zero
-        row = [body.defect, body.track, body.channel, body.at_ns, body.certain_at_ns]
+        row = [body.defect, body.track, body.channel, body.at_ns, body.certain_at_ns, body.start_ns]
         known = ended.get(tuple(row[:3]))
         if abs(off) <= SAME_CLOCK and (known is None or known[4] < row[4]):
             ended[tuple(row[:3])] = row

@@ -19,7 +19,7 @@ from detectors.catalogue import Seat
 from detectors.detector import Detector, Scope
 from detectors.events import Break, Event, Source, Tick
 from detectors.frame import Block, Frame, PictureView, SoundView, slot_of
-from worker.causes import Causes
+from worker.causes import Before, Causes
 
 FAULT_DEFECT = "detector_fault"
 # Reading the thread's CPU clock costs more than a small detector: one event in so many is timed (a prime, so that
@@ -28,7 +28,7 @@ TIMED_EVERY = 23
 
 _HANDLER = {
     "Frame": "picture", "Block": "sound", "Tick": "tick", "Break": "broke", "Damage": "damage",
-    "Format": "format", "Fetch": "fetch", "Source": "source",
+    "Format": "format", "Recall": "recall", "Fetch": "fetch", "Source": "source",
 }  # fmt: skip
 
 
@@ -65,8 +65,10 @@ class _Blindness:
 class Pipeline:
     """The detectors of one watch."""
 
-    def __init__(self, seats: Sequence[Seat], open_before: Sequence[DefectEdge] = ()) -> None:
-        """`open_before`: what the watch before this one left open; its detectors adopt it."""
+    def __init__(
+        self, seats: Sequence[Seat], open_before: Sequence[DefectEdge] = (), before: Sequence[Before] = ()
+    ) -> None:
+        """`open_before`: what the watch before this one left open; its detectors adopt it. `before`: what it told."""
         self._seats = list(seats)
         self._open_before = list(open_before)
         self._chairs: list[_Chair] = []
@@ -80,7 +82,7 @@ class Pipeline:
         self._tracks: dict[str, _TrackLedger] = {}
         self._input_blind_ns = 0
         self._blind: dict[str | None, _Blindness] = {}
-        self._causes = Causes({seat.detector.id: seat.detector.suppressed_by for seat in self._seats})
+        self._causes = Causes({seat.detector.id: seat.detector.suppressed_by for seat in self._seats}, before)
         self.running: str | None = None  # the detector that is at work right now
         self.runs = 0  # how often any detector was at work
         self.rate_factor = 1.0  # below 1: detectors that want fewer pictures are shown fewer still

@@ -330,7 +330,8 @@ class Watching:
         )
         if len(made.model_dump_json()) <= CHECKPOINT_BYTES:
             return made
-        return made.model_copy(update={"baselines": {"watch": {**place, "covered": best[2], "said": {}}}})
+        less = {**place, "covered": best[2], "said": {}, "reading": {**place["reading"], "places": {}}}
+        return made.model_copy(update={"baselines": {"watch": less}})
 
     def status(self) -> WatchStatus:
         """How it does, for people."""

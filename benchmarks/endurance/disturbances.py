@@ -6,7 +6,7 @@ import os
 import random
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
@@ -254,7 +254,7 @@ class Chaos:
     def _note(self, seconds: float) -> None:
         """What the outage explains, and whether it must be told."""
         now = self._rig.clock.now()
-        truth = Truth(
+        away = Truth(
             name=f"origin away for {seconds:.0f} s",
             expects=_AWAY,
             also=_CAUSED,
@@ -264,7 +264,8 @@ class Chaos:
             optional=seconds < SURELY_BLIND_S,
         )
         for book in self._rig.trial.books.values():
-            book.outages.append(truth)
+            # A watch that is behind, having taken over, loses media that is older.
+            book.outages.append(replace(away, start=min(away.start, book.next_unserved())))
 
 
 def _watches(worker: Machine) -> list[int]:

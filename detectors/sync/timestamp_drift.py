@@ -55,6 +55,7 @@ class TimestampDrift(Detector[TimestampDriftParams]):
 
     id = "timestamp_drift"
     scope = Scope.INPUT
+    single = True
     suppressed_by = ("segment_missing", "picture_missing", "sound_missing")
     Params = TimestampDriftParams
 

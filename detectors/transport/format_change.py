@@ -8,11 +8,12 @@ Source    Apple's HLS authoring rules (a rendition keeps its format); EBU QC ite
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from contracts.findings import Finding, Severity
 from detectors.detector import Detector, Params, Scope
 from detectors.episode import Episode
-from detectors.events import Format, Tick
+from detectors.events import Format, Recall, Tick
 
 QUIET_NS = 500_000_000
 
@@ -36,7 +37,7 @@ class FormatChange(Detector[FormatChangeParams]):
     def format(self, event: Format) -> Iterator[Finding]:
         """Compare with what it was."""
         before, self._before = self._before, event
-        if before is None or _words(before) == _words(event):
+        if before is None or event.at_ns < before.at_ns or _words(before) == _words(event):
             return
         yield from self._episode.moment(
             event.at_ns,
@@ -46,6 +47,12 @@ class FormatChange(Detector[FormatChangeParams]):
             track=self.track,
             detail=f"{_words(before)} became {_words(event)}",
         )
+
+    def recall(self, event: Recall) -> Iterator[Finding]:
+        """Compare with what another process saw last, unless media comes again from before that."""
+        if self._before is None and event.format is not None:
+            self._before = replace(event.format, at_ns=event.at_ns - QUIET_NS)
+        return iter(())
 
     def tick(self, tick: Tick) -> Iterator[Finding]:
         """Close what has been quiet."""

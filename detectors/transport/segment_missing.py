@@ -27,6 +27,7 @@ class SegmentMissing(Detector[SegmentMissingParams]):
 
     id = "segment_missing"
     scope = Scope.INPUT
+    single = True
     suppressed_by = ("source_unreachable", "source_stalled")
     Params = SegmentMissingParams
 

@@ -1,7 +1,7 @@
 """`python -m glitchwatch.origin.main`: a line-up of live channels in a process of its own.
 
 What it made and served is told on standard output, one JSON object a line: first `ready`, then `published`,
-`served` and `fault`.
+`served`, `refused` and `fault`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Teller:
         self.origin: Origin | None = None
 
     def tell(self, what: str, channel: str, number: int) -> None:
-        """A segment was published or served."""
+        """A segment was published, served or refused."""
         at = self._clock.now().isoformat()
         with self._lock:
             if what == "published":

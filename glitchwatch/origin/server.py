@@ -34,7 +34,8 @@ class Origin:
     """Live channels over HTTP until `close`; use it as a context manager.
 
     `channels` are specs with their schedules. `port` 0 takes a free one. Each channel makes its media in a
-    thread of its own. `tell(what, channel, number)` hears of each segment "published", and "served" to its end.
+    thread of its own. `tell(what, channel, number)` hears of each segment "published", "served" to its end, and
+    "refused", as the fault on it wants.
     """
 
     def __init__(
@@ -52,9 +53,7 @@ class Origin:
             spec.name: Channel(spec, plan, self._clock, partial(tell, "published", spec.name), studio)
             for spec, plan in channels
         }
-        self._delivery = {
-            name: _Delivery(channel, partial(tell, "served", name)) for name, channel in self.channels.items()
-        }
+        self._delivery = {name: _Delivery(channel, tell) for name, channel in self.channels.items()}
         self._server = _Server(("127.0.0.1", port), self)
         self.port = int(self._server.server_address[1])
         self._threads = [
@@ -117,8 +116,8 @@ class Origin:
 class _Delivery:
     """What one channel answers, faults in delivery included."""
 
-    def __init__(self, channel: Channel, served: Callable[[int], None]) -> None:
-        self._channel, self._served = channel, served
+    def __init__(self, channel: Channel, tell: Tell) -> None:
+        self._channel, self._tell = channel, tell
         self._frozen: tuple[Fault, dict[str, str]] | None = None
         self._lock = threading.Lock()
         self.first: int | None = None
@@ -167,12 +166,13 @@ class _Delivery:
     ) -> None:
         if fault is not None and fault.kind.name == "segment_lost":
             handler.reply(404, b"lost\n", "text/plain")
+            self._tell("refused", self._channel.spec.name, segment.sequence)
             return
         slow_s = 0.0
         if fault is not None and fault.kind.name == "segment_slow":
             slow_s = _SLOW * segment.duration_s / self._channel.spec.speed
         if handler.reply(200, segment.data, _TYPES[suffix], slow_s=slow_s, stop=stop):
-            self._served(segment.sequence)
+            self._tell("served", self._channel.spec.name, segment.sequence)
 
 
 class _Handler(BaseHTTPRequestHandler):

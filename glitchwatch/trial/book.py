@@ -9,7 +9,7 @@ from typing import Any
 from glitchwatch.origin.faults import Fault, Layer, Truth
 from glitchwatch.origin.verdict import Pair, Reported, Verdict, match
 from glitchwatch.trial.api import Heard
-from glitchwatch.trial.source import Broken, ChannelInfo, Published, Served
+from glitchwatch.trial.source import Broken, ChannelInfo, Published, Refused, Said, Served
 
 ENDED = frozenset({"source_stalled", "playlist_stale"})  # what may be said of a channel that is over
 THE_END = "the end"
@@ -49,12 +49,13 @@ class Book:
         self.faults: list[Fault] = []
         self.published: dict[int, datetime] = {}
         self.served: dict[int, datetime] = {}  # when it was first sent to its end
+        self.refused: set[int] = set()  # lost segments that somebody asked for
         self.told: dict[str, Told] = {}
         self.blind: list[tuple[datetime, datetime | None, str]] = []  # by the API's own events
         self.outages: list[Truth] = []  # what we did to the delivery
         self.unknown: list[str] = []  # events about a defect that was never opened
 
-    def hears(self, what: Published | Served | Broken) -> None:
+    def hears(self, what: Said) -> None:
         """Something that the origin said of this channel."""
         match what:
             case Published():
@@ -63,6 +64,8 @@ class Book:
                     del self.published[next(iter(self.published))]
             case Served():
                 self.served.setdefault(what.sequence, what.at)
+            case Refused():
+                self.refused.add(what.sequence)
             case Broken():
                 self.faults.append(what.fault)
 
@@ -131,7 +134,11 @@ class Book:
         for fault in self.faults:
             watched = self.first_s is not None and fault.start_s >= self.first_s + PAST_S
             whole = watched and fault.end_s <= until_s and self._was_served(fault)
-            (judged if whole else excused).append(Truth.of(fault, channel.epoch))
+            truth = Truth.of(fault, channel.epoch)
+            if whole:
+                judged.append(truth)
+            else:
+                excused.append(replace(truth, end=max(truth.end, self._seen_again(fault))))
         far = channel.wall(1e9)
         # An excused fault explains its reports, as one outside of what was watched.
         found = match(
@@ -151,9 +158,22 @@ class Book:
         begin, far = self.channel.wall(self.end_s), self.channel.wall(1e9)
         return Truth(THE_END, ENDED, frozenset(), begin, far, 2.0, optional=True)
 
+    def _seen_again(self, fault: Fault) -> datetime:
+        """When the first media after the fault begins that anybody was given: only there can it show."""
+        size = self.channel.segment_s
+        behind = min((n for n in self.served if n * size >= fault.end_s), default=0)
+        return self.channel.wall(behind * size)
+
+    def next_unserved(self) -> datetime:
+        """The wall clock of the media of which nobody has been given anything, yet."""
+        return self.channel.wall(max(self.served, default=0) * self.channel.segment_s)
+
     def _was_served(self, fault: Fault) -> bool:
+        """Whether somebody was given all of it; of a segment that is not given, whether somebody asked."""
         size = self.channel.segment_s
         first, last = int(fault.start_s / size), int(max(fault.start_s, fault.end_s - 1e-6) / size)
+        if fault.kind.name == "segment_lost":
+            return first in self.refused
         if fault.kind.layer in (Layer.SEGMENT, Layer.ORIGIN):
             return bool(self.served) and min(self.served) < first  # the point is that it is not
         return all(number in self.served for number in range(first, last + 1))

@@ -111,7 +111,7 @@ class Printer:
             )
         if row.verdict.unjudged:
             names = ", ".join(truth.name for truth in row.verdict.unjudged)
-            self.say(f"{row.name}: not judged, as it was not served to its end: {names}", "dim")
+            self.say(f"{row.name}: could not be seen, as nobody was given all of it: {names}", "dim")
 
     def delays(self, rows: Sequence[Row]) -> None:
         """The percentiles of how late faults were known."""

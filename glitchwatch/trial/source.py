@@ -54,11 +54,22 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """A segment was asked for that is lost: whoever asked can know."""
+
+    channel: str
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
 class Broken:
     """A fault is in the media that was published last."""
 
     channel: str
     fault: Fault
+
+
+Said = Published | Served | Refused | Broken
 
 
 class Source:
@@ -70,7 +81,7 @@ class Source:
 
     def __init__(self, arguments: Sequence[str], *, stderr: int | None = None) -> None:
         self.process: Popen[str] = processes.spawn("glitchwatch.origin.main", arguments, stderr=stderr)
-        self._said: queue.Queue[Published | Served | Broken] = queue.Queue()
+        self._said: queue.Queue[Said] = queue.Queue()
         self._ready: queue.Queue[dict[str, ChannelInfo] | None] = queue.Queue()
         self._thread = threading.Thread(target=self._read, name="origin-reader", daemon=True)
         self._thread.start()
@@ -83,7 +94,7 @@ class Source:
             raise ConfigError("The channels did not come up.", "Is this machine very busy?")
         self.channels = channels
 
-    def said(self) -> Iterator[Published | Served | Broken]:
+    def said(self) -> Iterator[Said]:
         """What it said since the last call."""
         while True:
             try:
@@ -109,6 +120,8 @@ class Source:
                     self._said.put(Published(entry["channel"], entry["sequence"], _at(entry)))
                 case "served":
                     self._said.put(Served(entry["channel"], entry["sequence"], _at(entry)))
+                case "refused":
+                    self._said.put(Refused(entry["channel"], entry["sequence"]))
                 case "fault":
                     fault = Fault(KINDS[entry["kind"]], entry["start_s"], entry["end_s"])
                     self._said.put(Broken(entry["channel"], fault))

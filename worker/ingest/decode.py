@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -13,7 +13,7 @@ import av.stream
 import numpy as np
 
 from contracts.report import Track
-from detectors.events import Damage, Event, Format
+from detectors.events import Damage, Event, Format, Recall
 from detectors.frame import Block, Frame, Samples
 from worker.ingest.planes import channel_names, picture, sound
 from worker.ingest.timeline import NS, Timeline
@@ -27,6 +27,29 @@ BLOCK_HZ = 10  # blocks of sound a second
 # Errors by which libav says "this packet is damaged"; which one it picks is not consistent (AAC may even
 # answer with a permission error).
 DAMAGED = (av.error.FFmpegError, OSError, ValueError)
+
+
+@dataclass(frozen=True, slots=True)
+class TrackPlace:
+    """Where a reading left a track, and how; numbers as in `TrackClock`."""
+
+    track: str
+    end_ns: int
+    offset_ns: int | None
+    step_ns: int
+    steady: bool
+    format: Format | None
+
+    def plain(self) -> dict[str, Any]:
+        """Fit for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> TrackPlace:
+        """What `plain` made; TypeError when it is anything else."""
+        coded = plain.get("format")
+        made = None if coded is None else Format(**{**coded, "channels": tuple(coded["channels"])})
+        return cls(**{**plain, "format": made})
 
 
 @dataclass(slots=True)
@@ -64,11 +87,39 @@ class TrackDecoder:
         self._cadence = Cadence()
         self._blocks: _Blocks | None = None
         self._counts = False  # its place in time is told by samples alone
+        self._left: TrackPlace | None = None  # by the reading before
 
     @property
     def end_ns(self) -> int:
         """Media time up to which this track has been decoded."""
         return self._clock.end_ns or 0
+
+    @property
+    def known(self) -> bool:
+        """Whether anything of it was ever decoded, here or by the reading before."""
+        return self._format is not None or self._left is not None
+
+    @property
+    def place(self) -> TrackPlace:
+        """Where another reading goes on; that of the one before where nothing has come of it since."""
+        clock, left = self._clock, self._left
+        if clock.end_ns is None and left is not None:
+            return left
+        steady = clock.steady_ns >= clock.steady_needed_ns
+        coded = self._format or (left.format if left else None)
+        return TrackPlace(self.track, self.end_ns, clock.offset_ns, clock.longest_ns, steady, coded)
+
+    def recall(self, left: TrackPlace) -> Recall:
+        """Note where the reading before left this track."""
+        self._left = left
+        return Recall(left.end_ns, self.track, left.step_ns, left.format)
+
+    def take_over(self) -> None:
+        """Go on behind the media that the reading before has decoded, its last pictures excepted: it held them back."""
+        left = self._left
+        if left is not None and left.offset_ns is not None and self._clock.end_ns is None:
+            steady = left.steady and self.kind == "audio"
+            self._timeline.take_over(self._clock, left.end_ns, left.offset_ns, left.step_ns, steady=steady)
 
     def attach(self, stream: Any, *, fresh: bool = False) -> Iterator[Event]:
         """Take packets of `stream` from now on; a decoder of the same coding goes on unless `fresh`."""
@@ -225,23 +276,21 @@ class TrackDecoder:
         if not count or not rate:
             return
         names = channel_names(frame.layout)
-        if self._format is None or self._format.rate_hz != rate or self._format.channels != names:
-            if self._blocks is not None:
-                yield from self._blocks.flush()
-            yield self._describe_sound(frame, rate, names)
-            self._blocks = _Blocks(self.track, rate, names)
-        assert self._blocks is not None
         raw = None if self._counts else self._raw_ns(frame)
         if raw is None:
             raw = self._follow()
         placed = self._timeline.place(self._clock, raw, count * NS // rate)
-        if placed.breaks:
+        other = self._format is None or self._format.rate_hz != rate or self._format.channels != names
+        if self._blocks is not None and (placed.breaks or other):
             yield from self._blocks.flush()
-            yield from placed.breaks
+        yield from placed.breaks
         if not placed.keep:
             return
         self.decoded += 1
         at = placed.at_ns
+        if other or self._blocks is None:
+            yield self._describe_sound(frame, rate, names, max(at, 0))
+            self._blocks = _Blocks(self.track, rate, names)
         if at < 0:  # before the first presented sample
             skip = min(count, -at * rate // NS)
             samples, at = samples[:, skip:], 0
@@ -259,9 +308,9 @@ class TrackDecoder:
             )  # fmt: skip
         return self._format
 
-    def _describe_sound(self, frame: Any, rate: int, names: tuple[str, ...]) -> Format:
+    def _describe_sound(self, frame: Any, rate: int, names: tuple[str, ...], at_ns: int) -> Format:
         codec = self._context.codec.canonical_name
-        self._format = Format(self.end_ns, self.track, "audio", codec, rate_hz=rate, channels=names)
+        self._format = Format(at_ns, self.track, "audio", codec, rate_hz=rate, channels=names)
         if self.described is None:
             self.described = Track(
                 id=self.track, kind="audio", codec=codec, sample_rate_hz=rate, channels=len(names),

@@ -55,12 +55,14 @@ class PlaylistReading:
             checkpoint = Checkpoint.from_dict(resume["renditions"])
             offset = resume.get("offset_ns")
             position_ns = int(resume["position_ns"])
-            self._timeline.resume(position_ns, None if offset is None else int(offset))
             self._same_since_ns = int(resume.get("same_since_ns", position_ns))
             self._offset_ns, self._until = offset, resume["renditions"]
             lead_ns = min(lead_ns, max(0, position_ns - self._same_since_ns))
+            self._timeline.resume(position_ns, None if offset is None else int(offset), lead_ns)
         self._lag_s = 0.0
         self._decoder = SegmentDecoder(self._timeline, self.about)
+        # What the reading before knew of the tracks, until the playlists are known.
+        self._recalled: dict[str, Any] = (resume or {}).get("places") or {}
         self._client = HlsClient(
             url,
             options,
@@ -96,6 +98,7 @@ class PlaylistReading:
             "renditions": self._client.checkpoint().to_dict(),
             "position_ns": self._timeline.reached_ns,
             "ends_ns": self._decoder.ends_ns,
+            "places": self._recalled or self._decoder.places(),
             "offset_ns": self._timeline.offset_ns,
             "same_since_ns": self._same_since_ns,
         }
@@ -124,7 +127,10 @@ class PlaylistReading:
             for item in client:
                 if item is None:
                     yield None
-                elif isinstance(item, Segment):
+                    continue
+                if self._recalled and client.renditions:
+                    yield from self._recall({rendition.name for rendition in client.renditions})
+                if isinstance(item, Segment):
                     if not self._live and client.live:
                         raise ConfigError(
                             f"{redact(self._url)} is live and has no end.",
@@ -140,6 +146,12 @@ class PlaylistReading:
                 else:
                     yield self._seen(item)
         yield from self._decoder.flush()
+
+    def _recall(self, renditions: set[str]) -> Iterator[Event]:
+        """Go on with the tracks of the reading before, unless the source is made up in another way now."""
+        recalled, self._recalled = self._recalled, {}
+        if set(recalled) == renditions:
+            yield from self._decoder.resume(self._client.checkpoint().marks, recalled)
 
     def _fetched(self, event: Fetch) -> Iterator[Event]:
         rendition = event.track

@@ -7,7 +7,7 @@ segment's border (a cold AAC decoder would make a click there).
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,8 +17,8 @@ import av
 from detectors.events import Break, Damage, Event, Fetch, Source
 from detectors.frame import Block, Frame
 from worker.ingest.burst import Burst
-from worker.ingest.decode import DAMAGED, TrackDecoder, language_of, tracks_of
-from worker.ingest.hls.items import Segment
+from worker.ingest.decode import DAMAGED, TrackDecoder, TrackPlace, language_of, tracks_of
+from worker.ingest.hls.items import Mark, Segment
 from worker.ingest.reading import About
 from worker.ingest.timeline import JUMP_AHEAD_NS, NS, Timeline
 
@@ -45,6 +45,15 @@ class _Rendition:
     empty: int = 0  # segments in a row that gave nothing
     blind: bool = False
     sequence: int | None = None
+    left: _Left | None = None  # by the reading before, until the first segment comes
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """How far the reading before got in a playlist: by the client's estimate, and by what was decoded."""
+
+    mark: Mark
+    delivered_ns: int
 
 
 class SegmentDecoder:
@@ -58,6 +67,41 @@ class SegmentDecoder:
         self._dated = False  # the wall clock of media time 0 is known, where it is told at all
         self.skip_non_reference = False
 
+    def resume(self, marks: Mapping[str, Mark], places: Mapping[str, Any]) -> Iterator[Event]:
+        """Recall what the reading before, which got to `marks`, knew of its tracks: `places` as `places()` made it."""
+        for name, place in places.items():
+            state = self._renditions[name] = _Rendition(left=_Left(marks[name], int(place["delivered_ns"])))
+            for kind, number, plain in place["tracks"]:
+                left = TrackPlace.of(plain)
+                decoder = TrackDecoder(left.track, kind, self._timeline, joined_live=True)
+                self._counts[kind] = max(self._counts[kind], 1 + int(left.track.partition(":")[2]))
+                state.decoders[kind, int(number)] = decoder
+                yield decoder.recall(left)
+
+    def places(self) -> dict[str, Any]:
+        """Where each rendition stands and what is known of its tracks, as plain data."""
+        return {
+            name: {
+                "delivered_ns": state.left.delivered_ns if state.left else state.delivered_ns,
+                "tracks": [[kind, n, d.place.plain()] for (kind, n), d in state.decoders.items() if d.known],
+            }
+            for name, state in self._renditions.items()
+        }
+
+    def _go_on(self, state: _Rendition, item: Segment | Fetch) -> None:
+        """The first of a rendition that was read before: what lies behind that place, or before it once more."""
+        left, state.left = state.left, None
+        if left is None:
+            return
+        state.delivered_ns = max(0, left.delivered_ns + item.at_ns - left.mark.end_ns)
+        if item.at_ns + item.duration_ns // 2 < left.mark.end_ns:
+            return
+        state.sequence = left.mark.sequence
+        if isinstance(item, Fetch) and item.cause == "fell_behind":
+            return  # the clock may have changed while nobody watched
+        for decoder in state.decoders.values():
+            decoder.take_over()
+
     def tracks(self, rendition: str) -> list[str]:
         """The tracks found so far in `rendition`."""
         known = self._renditions.get(rendition)
@@ -66,7 +110,9 @@ class SegmentDecoder:
     @property
     def ends_ns(self) -> dict[str, int]:
         """Media time up to which each track has been decoded."""
-        return {d.track: d.end_ns for state in self._renditions.values() for d in state.decoders.values()}
+        return {
+            d.track: d.place.end_ns for state in self._renditions.values() for d in state.decoders.values()
+        }
 
     def end_ns(self, rendition: str) -> int | None:
         """Media time up to which `rendition` has been decoded; None before its first sample."""
@@ -76,10 +122,11 @@ class SegmentDecoder:
     def decode(self, segment: Segment) -> Iterator[Event]:
         """Everything in one segment."""
         state = self._renditions.setdefault(segment.rendition, _Rendition())
+        self._go_on(state, segment)
         # Renditions come segment by segment: one that is a segment behind is not absent.
         self._timeline.skew_ns = max(self._timeline.skew_ns, 2 * segment.duration_ns + SKEW_NS)
         follows = state.sequence is not None and segment.sequence == state.sequence + 1
-        if segment.discontinuity and state.decoders:
+        if segment.discontinuity and state.sequence is not None:
             yield from self._discontinuity(state, 0 if follows else state.delivered_ns)
         before = (
             max(state.delivered_ns, *(d.end_ns for d in state.decoders.values()), 0) if state.decoders else 0
@@ -119,6 +166,7 @@ class SegmentDecoder:
             states = [self._renditions[rendition]] if rendition in self._renditions else []
         at = event.at_ns
         for state in states:
+            self._go_on(state, event)
             at = max(state.delivered_ns, *(d.end_ns for d in state.decoders.values()), 0)
             state.delivered_ns = at + event.duration_ns
             for decoder in state.decoders.values():

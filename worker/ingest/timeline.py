@@ -98,11 +98,23 @@ class Timeline:
         if self._origin_ns is None:
             self._origin_ns = raw_ns
 
-    def resume(self, position_ns: int, offset_ns: int | None = None) -> None:
-        """Go on at `position_ns` of an earlier reading: its `offset_ns` is kept if it fits, else the clock is."""
-        self._last_tick_ns = position_ns
+    def resume(self, position_ns: int, offset_ns: int | None = None, lead_ns: int = 0) -> None:
+        """Go on at `position_ns` of an earlier reading: its `offset_ns` is kept if it fits, else the clock is.
+
+        Media of `lead_ns` before that may come once more.
+        """
+        self._last_tick_ns = position_ns - lead_ns
         self._resumed_ns = position_ns
         self._resumed_offset_ns = offset_ns
+
+    def take_over(
+        self, clock: TrackClock, end_ns: int, offset_ns: int, step_ns: int, *, steady: bool
+    ) -> None:
+        """`clock` goes on as an earlier reading left it: up to `end_ns`, its last ordinary step `step_ns` long."""
+        clock.offset_ns, clock.end_ns, clock.at_ns = offset_ns, end_ns, end_ns - max(1, step_ns)
+        clock.raw_ns = clock.at_ns - offset_ns
+        clock.longest_ns = clock.step_ns = step_ns
+        clock.steady_ns = clock.steady_needed_ns if steady else 0
 
     @property
     def offset_ns(self) -> int | None:
@@ -131,9 +143,8 @@ class Timeline:
     @property
     def reached_ns(self) -> int:
         """The end of the farthest track."""
-        return max(
-            (c.end_ns for c in self._clocks.values() if c.end_ns is not None), default=self._last_tick_ns
-        )
+        stood = max(self._last_tick_ns, self._resumed_ns or 0)
+        return max((c.end_ns for c in self._clocks.values() if c.end_ns is not None), default=stood)
 
     def place(self, clock: TrackClock, raw_ns: int, duration_ns: int) -> Placed:
         """Where the sample with source time `raw_ns` lies."""
@@ -250,9 +261,9 @@ class Timeline:
         if others:
             clock.offset_ns = others[-1]
         elif self._resumed_ns is not None:
-            kept = self._resumed_offset_ns
-            fits = kept is not None and -AGAIN_NS <= raw_ns + kept - self._resumed_ns <= AWAY_NS
-            clock.offset_ns = kept if fits else self._resumed_ns - raw_ns
+            kept, due = self._resumed_offset_ns, max(self._resumed_ns, clock.delivered_ns or 0)
+            fits = kept is not None and -AGAIN_NS <= raw_ns + kept - due <= AWAY_NS
+            clock.offset_ns = kept if fits else due - raw_ns
         else:
             self.start(raw_ns)
             assert self._origin_ns is not None
@@ -260,7 +271,8 @@ class Timeline:
 
     def _jump(self, clock: TrackClock, raw_ns: int, delta_ns: int, breaks: list[Break]) -> int:
         assert clock.end_ns is not None
-        due = clock.end_ns
+        due = max(clock.end_ns, clock.delivered_ns or 0)  # behind media that was lost
+        delta_ns += clock.end_ns - due
         for other in self._clocks.values():
             if other is clock or other.offset_ns in (None, clock.offset_ns):
                 continue  # it has not jumped

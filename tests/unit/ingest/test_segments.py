@@ -171,6 +171,18 @@ def test_a_segment_that_never_came_is_a_gap_in_every_track(cut: tuple[bytes, lis
     assert len(decoded.of(Frame)) == 25 * (SECONDS - 1)
 
 
+def test_a_clock_that_jumps_within_lost_media_goes_on_behind_it_too(cut: tuple[bytes, list[Segment]]) -> None:
+    parts = cut[1]
+    decoded = Decoded().take(parts[3:])
+    lost = Fetch(2 * NS, None, "segment", parts[2].url, 105, 404, 0, 0.1, "http_404", 30 * NS, given_up=True)
+    decoded.decoder.lost("v", lost)
+    decoded.take([replace(parts[0], sequence=135)]).flush()
+    frames = [f.at_ns for f in decoded.of(Frame, "video:0")]
+    assert abs(frames[50] - 32 * NS) < 0.1 * NS
+    assert {b.kind for b in decoded.of(Break)} == {"jump", "gap"}
+    assert decoded.of(Tick)[-1].at_ns > 32.5 * NS
+
+
 def test_a_new_clock_behind_lost_media_goes_on_behind_it(cut: tuple[bytes, list[Segment]]) -> None:
     at = datetime(2026, 5, 4, 12, 0, 0, tzinfo=UTC)
     parts = [replace(p, program_date_time=at + timedelta(seconds=i)) for i, p in enumerate(cut[1])]

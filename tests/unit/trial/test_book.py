@@ -10,7 +10,7 @@ import pytest
 from glitchwatch.origin.faults import KINDS, Fault, Truth
 from glitchwatch.trial.api import Heard
 from glitchwatch.trial.book import Book
-from glitchwatch.trial.source import Broken, ChannelInfo, Published, Served
+from glitchwatch.trial.source import Broken, ChannelInfo, Published, Refused, Served
 from glitchwatch.trial.trial import percentile
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -60,6 +60,8 @@ def edge(
 
 
 BLACK = Fault(KINDS["black"], 21.0, 26.0)
+LOST = Fault(KINDS["segment_lost"], 20.0, 22.0)
+CHANGE = Fault(KINDS["resolution_change"], 30.0, 30.0)
 
 
 def test_a_fault_that_is_told_once_is_found_and_its_delay_counts_from_the_segment_that_makes_it_certain() -> (
@@ -94,6 +96,25 @@ def test_what_nobody_told_is_missed_unless_the_origin_did_not_serve_it() -> None
     unserved = book(BLACK, served=range(2, 11)).verdict(78)
     assert (unserved.missed, [t.name for t in unserved.unjudged]) == ([], ["black"])
     assert book(BLACK).verdict(25).missed == []
+
+
+def test_a_lost_segment_that_nobody_asked_for_could_not_be_seen_and_one_that_was_asked_for_is_missed() -> (
+    None
+):
+    unasked = book(LOST)
+    assert [t.name for t in unasked.verdict(60).unjudged] == ["segment_lost"]
+    asked = book(LOST)
+    asked.hears(Refused("a", 10))
+    assert [t.name for t in asked.verdict(60).missed] == ["segment_lost"]
+
+
+def test_a_change_in_media_that_nobody_was_given_shows_where_media_comes_again() -> None:
+    made = book(CHANGE, served=range(2, 13))
+    for number in range(20, 30):
+        made.hears(Served("a", number, wall(2 * number + 2.1)))
+    made.event(edge("opened", "format_change", 40.0, 40.0))
+    verdict = made.verdict(60)
+    assert (verdict.missed, verdict.invented) == ([], [])
 
 
 def test_what_nobody_injected_is_invented() -> None:
