@@ -5,7 +5,7 @@ Defect    `flicker`, warning: for `min_seconds` the picture brightens and darken
           `min_depth_percent` or more, and most of its parts do so in step. Dated from the first swing to the last;
           cuts in between do not hide it.
 Blind to  Pumping slower than 2 Hz (automatic exposure, key pictures); flicker of a part of the picture, such as a
-          lamp or a screen in it; light without a rhythm (fire, lightning); very dark pictures. What reaches the
+          lamp or a screen in it; light without a rhythm (fire, lightning); mostly dark pictures. What reaches the
           limits of photosensitive epilepsy is `flash`.
 Source    Practice: lamps that beat with the shutter of a camera, gains that hunt. The limits are our own.
 """
@@ -27,7 +27,7 @@ from detectors.detector import Detector, Params, Scope
 from detectors.events import Break
 from detectors.frame import Feature, Frame, PictureView
 from detectors.hold import Hold
-from detectors.picture_features import LUMA_SMALL, Tiles, black_code, tile_means
+from detectors.picture_features import LUMA_HISTOGRAM, LUMA_SMALL, Tiles, black_code, tile_means
 
 SECOND_NS = 1_000_000_000
 WINDOW_NS = 1_300_000_000
@@ -37,6 +37,8 @@ LEAST_PICTURES = 16
 LEAST_HZ, MOST_HZ = 2.0, 15.0
 DARK = 12.0  # 8-bit code values above black: tiles below tell nothing of a gain
 LEAST_TILES = 30
+LEAST_LIT = 0.5  # of the samples: words that roll on black, thinned, seem to swing
+ONE_WAY = 0.7  # of all that gains do: more is a fade, however roughly it is coded
 STIRS = 0.001  # mean change of the gain from picture to picture: less is no flicker
 RHYTHM = 0.8  # of the power above LEAST_HZ lies within one line of the spectrum and its neighbours
 SLOW = 3.0  # times that power may lie below LEAST_HZ
@@ -50,6 +52,7 @@ BY_TURNS = 0.95  # of the pictures swing back what the one before swung: light a
 # Natural logarithms of gains: tiles that differ by so much show another picture, and no flicker is so deep.
 CUT, DEEPEST = 0.12, 0.25
 
+Counts = npt.NDArray[np.float32]  # (256,) samples of each level above black, 8-bit code values
 Series = npt.NDArray[np.float64]
 
 
@@ -76,6 +79,7 @@ class _Swing(NamedTuple):
     gain: float  # natural logarithm, from the picture before
     tiles: Tiles  # the same of each part; all 0 at a cut, where it is not known
     cut: bool
+    levels: Counts  # of this picture
 
 
 class Flicker(Detector[FlickerParams]):
@@ -84,7 +88,7 @@ class Flicker(Detector[FlickerParams]):
     id = "flicker"
     trial = True
     scope = Scope.VIDEO
-    needs = (TILE_LOGS, LUMA_SMALL)
+    needs = (TILE_LOGS, LUMA_HISTOGRAM)
     suppressed_by = ("flash", "picture_missing", "black")
     Params = FlickerParams
 
@@ -129,15 +133,15 @@ class Flicker(Detector[FlickerParams]):
 
     def _swing(self, view: PictureView, tiles: Tiles, lit: npt.NDArray[np.bool_]) -> Iterator[DefectEdge]:
         now = view.at_ns
-        gains = tiles[lit]
+        gains, levels = tiles[lit], view[LUMA_HISTOGRAM].whole
         if gains.size < LEAST_TILES:
             self._swings.clear()
             return
         gain = _middle(gains)
         if abs(gain) > DEEPEST or _middle(np.abs(gains - gain)) > CUT:
-            self._swings.append(_Swing(now, 0.0, np.zeros_like(tiles), cut=True))
+            self._swings.append(_Swing(now, 0.0, np.zeros_like(tiles), cut=True, levels=levels))
         else:
-            self._swings.append(_Swing(now, gain, tiles, cut=False))
+            self._swings.append(_Swing(now, gain, tiles, cut=False, levels=levels))
         while now - self._swings[0].at_ns > KEPT_NS:
             self._swings.popleft()
         if self._usual and abs(gain - self._drift(now)) >= SWINGS * self._usual:
@@ -147,6 +151,8 @@ class Flicker(Detector[FlickerParams]):
         self._look_ns = now
         window = [s for s in self._swings if now - s.at_ns <= WINDOW_NS]
         depth = _rhythm(window)
+        if depth and not (_lit(levels) >= LEAST_LIT and _is_light(window)):
+            depth = 0.0
         self._depth = max(self._depth, depth)
         if depth >= self.params.min_depth_percent and (not self._usual or now - self._last_ns < PAUSE_NS):
             if self._hold.since_ns is None:
@@ -185,11 +191,33 @@ class Flicker(Detector[FlickerParams]):
         self._usual = 0.0
 
 
+def _bright_log(levels: Counts) -> float:
+    """Natural logarithm of the mean level of the brighter half of the samples, above black."""
+    counts = levels[::-1]
+    half = 0.5 * float(counts.sum())
+    taken = np.clip(half - (np.cumsum(counts) - counts), 0, counts)
+    return float(np.log(max(DARK, float(taken @ LEVELS) / half)))
+
+
+def _is_light(swings: Sequence[_Swing]) -> bool:
+    """Whether what is bright swings too: where pages with writing roll by, only how much is bright does."""
+    known = np.asarray([not s.cut for s in swings[1:]])
+    gains = np.asarray([s.gain for s in swings[1:]])[known]
+    bright = np.diff([_bright_log(s.levels) for s in swings])[known]
+    return float(bright @ gains) >= LEAST_PART * float(gains @ gains)
+
+
+def _lit(levels: Counts) -> float:
+    """The share of samples that are not dark."""
+    return float(levels[round(DARK) :].sum() / levels.sum())
+
+
 def _middle(values: Tiles) -> float:
     """The median, the upper one of two."""
     return float(np.sort(values)[len(values) // 2])
 
 
+LEVELS = np.arange(256, dtype=np.float32)[::-1]
 DARKEST = float(np.log(DARK)) + 1e-3
 
 
@@ -200,7 +228,7 @@ def _rhythm(swings: Sequence[_Swing]) -> float:
     if count < LEAST_PICTURES or span_s < 0.5:
         return 0.0
     gains = np.asarray([s.gain for s in swings])
-    if float(np.abs(gains).mean()) < STIRS:
+    if float(np.abs(gains).mean()) < STIRS or abs(float(gains.sum())) > ONE_WAY * float(np.abs(gains).sum()):
         return 0.0
     if float(np.mean(gains[1:] * gains[:-1] < 0)) >= BY_TURNS:
         return 50 * float(np.abs(gains).mean()) if _in_step(swings, gains) else 0.0

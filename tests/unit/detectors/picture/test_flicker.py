@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+import cv2
 import numpy as np
 import pytest
 
@@ -133,6 +134,24 @@ def test_fades_cuts_and_camera_flashes_are_programme() -> None:
     for bright in (50, 57, 100, 103):
         shown[bright] = mixed(shown[bright], flat(235), 0.5)
     assert spans(frames(shown)) == []
+
+
+@pytest.mark.parametrize(("paper", "ink"), [(17, 215), (225, 30)])
+def test_credits_and_pages_that_roll_are_programme(paper: int, ink: int) -> None:
+    """Of a thinned picture, strokes of a line or two seem to come and go as they roll."""
+    roll = np.full((9 * 360, 640), paper, np.uint8)
+    for row in range(15, 9 * 360, 24):
+        cv2.putText(roll, "WRITTEN FILMED AND CUT BY US " * 2, (20, row), cv2.FONT_HERSHEY_PLAIN, 1.5, ink, 1)
+    for step in (1, 2):
+        shown = [(roll[step * i : step * i + 360].copy(), *flat(17, size=(640, 360))[1:]) for i in range(200)]
+        assert spans(frames(shown)) == []
+
+
+def test_a_fade_that_is_coded_in_uneven_steps_is_programme() -> None:
+    rng = np.random.default_rng(5)
+    light = np.cumsum([0.0, *(0.03 * (1 + 0.9 * (-1) ** i) * rng.uniform(0.8, 1.2) for i in range(60))])
+    shown = [gained(pan(0), float(min(1.0, 0.2 * np.exp(v)))) for v in light]
+    assert spans(frames([*[gained(pan(0), 0.2)] * 25, *shown, *[pan(0)] * 50])) == []
 
 
 @pytest.mark.parametrize("step", [2, 6, 24])
