@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import cv2
@@ -26,6 +27,7 @@ ALIKE = 0.9  # correlation of patches from which they do
 LEAP = 1.8  # times the movement before, and unlike: a cut
 CALM_CODES = 5.0  # movement from one sample to the next up to which a scene must stay alike all the time
 AS_BEFORE = (0.6, 1.25)  # times the movement before: it goes on so
+EVEN = 1.4  # times the least contrast between patches at most: it shows the same things
 STILL_THERE, GONE = 0.6, 0.34  # of a value, on two samples next to each other: a dissolve takes longer
 ROSE_FROM, ROSE_TO = 0.35, 0.6  # of a rise, on two samples next to each other
 NEAR_FLOOR = 0.93  # of the floor: down
@@ -115,7 +117,10 @@ class Scene:
         low, high = AS_BEFORE[0] * min(moves[-5:-2]), AS_BEFORE[1] * max(moves[-5:-2])
         if min(moves[-2:]) < low or max(moves[-2:]) > high:
             return []
-        return [p for p in list(self._past)[:-1] if self._past[-1].at_ns - p.at_ns <= LOOK_BACK_NS]
+        latest = self._past[-1]
+        past = [p for p in list(self._past)[:-1] if latest.at_ns - p.at_ns <= LOOK_BACK_NS]
+        contrasts = [float(p.patches.std()) for p in (*past, latest)]
+        return past if max(contrasts) <= EVEN * min(contrasts) else []
 
     def _is_calm(self) -> bool:
         return float(np.median(self._movement())) <= CALM_CODES
@@ -138,6 +143,15 @@ class Scene:
             since = past
         return None
 
+    def steady_at(self, at_ns: int, most: float) -> bool:
+        """Whether mean luma changed by no more than `most` to the sample at `at_ns`, and contrast hardly."""
+        for before, now in pairwise(self._past):
+            if now.at_ns == at_ns:
+                lighter = abs(float(now.patches.mean() - before.patches.mean()))
+                contrasts = float(before.patches.std()), float(now.patches.std())
+                return lighter <= most and max(contrasts) <= EVEN * min(contrasts)
+        return False
+
     @property
     def contrast(self) -> float:
         """Between the patches of the latest sample: standard deviation, 8-bit code values."""
@@ -159,7 +173,7 @@ class Rise:
     It has risen when it is at least `floor` and `factor` times what it was in this scene, plus `plus`; it is down
     again below `back` of what it has been meanwhile, or well below `floor`. At `certain` it is up even after a cut,
     in a stream that has been far from it. Without `moving`, fast movement is no moment to compare, unless it goes on
-    as before and the value is up `racing` times; nor is a picture
+    as before and the value is up `racing` times, plus three times `plus`; nor is a picture
     of which less than `kept` of the contrast is left: it fades. What grows `settled` times again within the next second
     did not rise at once: a lens that is turned. The level that `back` refers to follows upwards by a share `follows`.
     """
@@ -242,7 +256,7 @@ class Rise:
         since = self._leapt([past for past, _ in self._scene.pairs(moving=self._moving)], self._factor, value)
         if since is None and self._racing < math.inf:
             raced = self._scene.on_the_move()
-            since = self._leapt(raced, self._racing, value)
+            since = self._leapt(raced, self._racing, value - 2 * self._plus)
             if since is not None:
                 most = max(past.value for past in raced if past.at_ns < since)
                 return since if value >= self._factor * most + self._plus else None

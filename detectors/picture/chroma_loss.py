@@ -29,6 +29,7 @@ LIT_CODES = 6.0  # standard deviation of luma from which there is light and shad
 BACK, BACK_CODES = 1.8, 2.0  # times what was left of a plane, and standard deviation: colour is back
 LITTLE = 0.6  # standard deviation below which it does not matter how little is left
 DEAD, ALIVE = 0.25, 3.0  # standard deviations of one plane without life beside one with it
+LIGHT = 12.0  # 8-bit code values that mean luma may change by meanwhile, else other pictures have come
 KEPT = 0.6  # of the luma's deviation is left, else it is a fade
 
 
@@ -130,7 +131,7 @@ class ChromaLoss(Detector[ChromaLossParams]):
             floor = self.params.min_drop * max(plane.deviation, LITTLE)
             before = max((past.value for past, _ in scene.pairs()), default=0.0)
             fell = scene.fell() if before >= floor else None
-            if fell is not None:
+            if fell is not None and self._luma.steady_at(fell, LIGHT):
                 flat[index] = plane.deviation
                 since.append(fell)
         return flat, min(since, default=at_ns)

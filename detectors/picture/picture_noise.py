@@ -18,20 +18,24 @@ from pydantic import Field
 from detectors.detail import DETAIL, ranked
 from detectors.detector import Params
 from detectors.frame import SAMPLED_HZ, Feature, Frame
+from detectors.grid import GRID_RATIO
 from detectors.rising import RisingDetector
 from detectors.shots import PATCHES, Rise
 
 RACING = 2.5  # times the noise floor before, in fast movement
+BLOCKS = 1.35  # steps on the grid against all steps: a coder has taken noise away and left blocks
 QUIET_RANK = 0.15  # of the parts are quieter
 
 
 def _noise_floor(frame: Frame) -> float | None:
-    detail = frame[DETAIL]
-    return None if detail is None else ranked(detail.fine, QUIET_RANK)
+    detail, blocks = frame[DETAIL], frame[GRID_RATIO]
+    if detail is None or (blocks is not None and blocks >= BLOCKS):
+        return None
+    return ranked(detail.fine, QUIET_RANK)
 
 
 NOISE_FLOOR: Feature[Frame, float | None] = Feature("noise_floor", _noise_floor, rate_hz=SAMPLED_HZ)
-"""Fine detail of the quietest parts; None for rasters too small for it."""
+"""Fine detail of the quietest parts; None for rasters too small for it, and where blocks show instead."""
 
 
 class PictureNoiseParams(Params):

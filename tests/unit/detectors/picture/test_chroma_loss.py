@@ -8,7 +8,7 @@ from contracts.findings import DefectEdge, Severity
 from detectors.frame import Frame
 from detectors.picture.chroma_loss import DETECTOR, ChromaLoss, ChromaLossParams
 from tests.injection import Fault, Level, Moment, Picture
-from tests.patterns import BLACK, FPS, SECOND, TRACK, broken, flat, frames, mixed, pan, panning
+from tests.patterns import BLACK, FPS, SECOND, TRACK, broken, flat, frames, mixed, pan, panning, written
 from tests.run import edges, findings
 
 
@@ -82,6 +82,13 @@ def test_a_black_and_white_insert_by_a_dissolve_is_programme() -> None:
     inserted = [grey(p) for p in panning(4, seed=8)]
     blend = [mixed(a, b, i / 20) for i, (a, b) in enumerate(zip(panning(1), inserted, strict=False))][:20]
     assert edges(chroma_loss(), frames([*panning(4), *blend, *inserted[20:], *panning(4)])) == []
+
+
+def test_credits_without_colour_after_fast_movement_are_programme() -> None:
+    """In fast movement no cut is sure; that other pictures came is told by their light."""
+    fast = [pan(i, step=24) for i in range(100)]
+    rolled = [written(flat(17), "WRITTEN AND FILMED", (60, 260 - i % 200), luma=215) for i in range(100)]
+    assert edges(chroma_loss(), frames([*fast, *rolled, *fast])) == []
 
 
 def test_colour_that_fades_slowly_is_programme() -> None:

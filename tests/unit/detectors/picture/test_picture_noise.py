@@ -70,6 +70,30 @@ def test_noise_is_told_in_fast_movement_that_goes_on() -> None:
     assert edges(picture_noise(), frames(shown)) == [("opened", 3.0), ("closed", 6.0)]
 
 
+def test_what_blocks_took_away_and_is_back_is_no_noise() -> None:
+    """A coder that is starved for a while leaves blocks instead of fine texture."""
+    rng = np.random.default_rng(3)
+    shown = [grain(pan(i, step=24), rng, 18.0) for i in range(225)]
+    for index in range(75, 150):
+        data = cv2.imencode(".jpg", shown[index][0], [cv2.IMWRITE_JPEG_QUALITY, 2])[1]
+        shown[index] = (
+            np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8),
+            *shown[index][1:],
+        )
+    assert edges(picture_noise(), frames(shown)) == []
+
+
+def test_a_fast_pan_from_the_sky_to_a_facade_is_programme() -> None:
+    rng = np.random.default_rng(3)
+    wide = np.full((HEIGHT, 8 * WIDTH), 200.0)
+    wide[:, : 3 * WIDTH] += 25 * np.sin(np.arange(3 * WIDTH) / 40)
+    wide[:, 3 * WIDTH :] += cv2.resize(rng.normal(size=(90, 5 * WIDTH // 8)), (5 * WIDTH, HEIGHT)) * 40 - 60
+    wide[:, 3 * WIDTH :] += 12 * rng.normal(size=(HEIGHT, 5 * WIDTH))
+    luma = np.clip(wide, 16, 235).astype(np.uint8)
+    shown = [(luma[:, 18 * i : 18 * i + WIDTH].copy(), *flat(90)[1:]) for i in range(175)]
+    assert edges(picture_noise(), frames(shown)) == []
+
+
 def test_detail_that_comes_back_when_a_fast_camera_stops_is_programme() -> None:
     """While it races, the shutter smears everything."""
     raced = [

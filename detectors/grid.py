@@ -1,0 +1,46 @@
+"""How much the blocks of a coder show."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import cv2
+import numpy as np
+
+from detectors.frame import SAMPLED_HZ, Feature, Frame, Plane
+from detectors.picture_features import eight_bit
+
+GRID = 8  # samples; blocks of 16 have it too
+BANDS, GROUPS = 6, 8  # parts of the picture, down and across
+EVERY, LINES = 4, 90  # of so many lines one is looked at, or of more where that leaves more lines than these
+STRONG = 40  # a step larger than this is the picture's own: 8-bit code values
+FLAT = 0.4  # mean step of a part in which nothing can be told, 8-bit code values
+LEAST_PARTS = 12  # of the 48 must be told
+
+
+def _grid_ratio(frame: Frame) -> float | None:
+    picked = frame.luma[:: max(EVERY, frame.height // LINES)]
+    lines = eight_bit(cast(Plane, np.ascontiguousarray(picked)), frame.depth)
+    group = (lines.shape[1] - GRID) // (GRID * GROUPS) * GRID
+    band = lines.shape[0] // BANDS
+    if group < GRID or band < 1:
+        return None
+    width = group * GROUPS
+    steps = np.minimum(cv2.absdiff(lines[:, 1 : width + 1], lines[:, :width]), STRONG)
+    means = np.stack(
+        [
+            cv2.reduce(steps[n * band : (n + 1) * band], 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel()
+            for n in range(BANDS)
+        ]
+    ).reshape(BANDS, GROUPS, group // GRID, GRID)
+    whole = means.mean(axis=(2, 3))
+    told = whole > FLAT
+    if told.sum() < LEAST_PARTS:
+        return None
+    on_grid = means[..., GRID - 1].mean(axis=2)
+    ratios = np.sort(on_grid[told] / whole[told])
+    return float(ratios[len(ratios) // 2])
+
+
+GRID_RATIO: Feature[Frame, float | None] = Feature("grid_ratio", _grid_ratio, rate_hz=SAMPLED_HZ)
+"""Steps on the grid against all steps; None where the picture is flat, or too small."""
