@@ -8,8 +8,9 @@ Defect    `combing`, warning: of what moves, `min_share` or more is combed, in f
           are combed (3:2 pulldown), is found too. Dated from the first such picture to the last; five pictures a
           second are looked at, on sixteen bands of lines of the full raster.
 Blind to  Combing where nothing moves, which nobody sees; combs that were scaled after weaving; swapped fields without
-          weaving. A stream that says of itself that it is interlaced combs by nature, and receivers deinterlace it:
-          it is not judged.
+          weaving. Strong noise smeared along the lines may pass for a comb; beside `picture_noise` it is not told. A
+          stream that says of itself that it is interlaced combs by nature, and receivers deinterlace it: it is not
+          judged.
 Source    Practice: the comb, or zipper, by which deinterlacers tell woven fields.
 """
 
@@ -33,6 +34,7 @@ SECOND_NS = 1_000_000_000
 BANDS, LINES, WIDTH = 16, 10, 640  # of the full raster, spread evenly down and across; so wide at most
 ACROSS = 5  # bands below each other lie apart: no divisor of BANDS
 SHARP = 14  # 8-bit code values by which a line differs from both of its neighbours: a comb's tooth
+UNLIKE = 0.25  # of the differences between the two lines of either field shorten a tooth
 MOVED = 14  # 8-bit code values by which a sample has changed since the picture before
 LEAST_TEETH = 0.01  # share of what moves: with fewer there is no comb, whatever the texture
 LEAST_MOVING = 0.001  # share of the samples: with less movement there is nothing to see
@@ -105,13 +107,17 @@ def _counts(mask: Any) -> Any:
 
 
 def _teeth(rows: Sequence[Any]) -> tuple[Any, Any]:
-    """255 where the middle two of four neighbours stand out to opposite sides; and where the second of them does."""
+    """255 where the middle two of four neighbours stand out to opposite sides; and where the second of them does.
+
+    In a comb, lines of one field are alike: so much as they differ, the tooth is shorter. In noise they are not.
+    """
     first, second, third, fourth = rows
     rises = cv2.subtract(second, cv2.max(first, third))
     falls = cv2.subtract(cv2.min(first, third), second)
     up = cv2.min(rises, cv2.subtract(cv2.min(second, fourth), third))
     down = cv2.min(falls, cv2.subtract(third, cv2.max(second, fourth)))
-    return _sharp(cv2.max(up, down)), _sharp(cv2.max(rises, falls))
+    unlike = cv2.addWeighted(cv2.absdiff(first, third), UNLIKE, cv2.absdiff(second, fourth), UNLIKE, 0)
+    return _sharp(cv2.subtract(cv2.max(up, down), unlike)), _sharp(cv2.max(rises, falls))
 
 
 def _sharp(plane: Any) -> Any:
@@ -145,7 +151,7 @@ class Combing(Detector[CombingParams]):
     scope = Scope.VIDEO
     rate_hz = 5.0
     needs = (COMBED,)
-    suppressed_by = ("black", "solid_color", "picture_missing")
+    suppressed_by = ("black", "solid_color", "picture_missing", "picture_noise")
     Params = CombingParams
 
     def __init__(self, params: CombingParams, track: str | None) -> None:
@@ -186,6 +192,11 @@ class Combing(Detector[CombingParams]):
             if self._hold.is_open:
                 yield from self._close(event.at_ns)
             self._looks.clear()
+
+    def finish(self, at_ns: int) -> Iterator[Finding]:
+        """What has not combed for a while has ended, though nothing has moved since to show it."""
+        if self._hold.is_open and self._last is not None and at_ns - self._last.at_ns >= OVER_NS:
+            yield from self._close(at_ns)
 
     def _judge(self, look: _Look, share: float) -> Iterator[Finding]:
         if self._hold.is_open:

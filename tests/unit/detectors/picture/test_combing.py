@@ -112,6 +112,23 @@ def test_noise_does_not_comb() -> None:
     assert spans(frames(grain(pan(i), rng, 12.0) for i in range(120))) == []
 
 
+def test_noise_smeared_along_the_lines_does_not_comb() -> None:
+    rng = np.random.default_rng(3)
+    noise = [np.asarray(cv2.blur(rng.normal(size=(HEIGHT, 480)), (3, 1))) * 3**0.5 for _ in range(20)]
+    shown = [pan(i) for i in range(120)]
+    noisy = [
+        (np.clip(np.rint(y + 13 * noise[i % 20]), 1, 254).astype(np.uint8), u, v)
+        for i, (y, u, v) in enumerate(shown)
+    ]
+    assert spans(frames(noisy)) == []
+
+
+def test_it_ends_with_the_last_comb_also_where_nothing_moves_then() -> None:
+    edge, at = spans([*broken(_woven, panning(6), 75, 150), *frames([pan(0)] * 75, start_s=6.0)])[-1]
+    assert edge == "closed"
+    assert at == pytest.approx(6.0, abs=0.3)
+
+
 def striped(picture: Picture, bright: int = 60) -> Picture:
     """A venetian blind over the left half."""
     picture[0][::2, :240] = bright
