@@ -2,17 +2,17 @@
 
 Measures  dropout_ms     ms: the length of each hole.
 Defect    audio_dropout  error: a channel's level falls suddenly, without a fade, by 18 dB in 3 ms (13 dB where most
-          of a hole of 20 ms or more is below -80 dBFS); stays `min_depth_db` below (40 dB or below -80 dBFS for most
-          of a hole of 20 ms or more) for 3 to `max_ms`; and returns as suddenly. The sound on either side must last
-          (most of 20 ms within 15 dB of its mean), be louder than `min_dbfs` and of like level. Holes within
-          `quiet_seconds` are one defect, from the first hole to the end of the last; one shorter than `alone_ms`
-          counts where it is not alone.
+          of a hole of 20 ms or more is below -80 dBFS) and by 45 % of the decibels that the hole is deep; stays
+          `min_depth_db` below (40 dB or below -80 dBFS for most of a hole of 20 ms or more) for 3 to `max_ms`; and
+          returns as suddenly. The sound on either side must last (most of 20 ms within 15 dB of its mean), be louder
+          than `min_dbfs` and of like level. Holes within `quiet_seconds` are one defect, from the first hole to the
+          end of the last; one shorter than `alone_ms` counts where it is not alone.
 Blind to  holes that a receiver fades, fills with noise or conceals by repetition; holes in pauses, where nobody misses
-          them. Sound that was cut up on purpose (gated electronic music, switched beeps) looks the same as a fault,
-          and so do spoken prompts put together from words with digital silence between them, and 5.1 coded so tightly
-          (96 kb/s) that whole channels are empty for milliseconds.
+          them. Sound that was cut up on purpose (gated electronic music, switched beeps, a noise gate that shuts within
+          1 ms) looks the same as a fault, and so does 5.1 coded so tightly (96 kb/s) that whole channels are empty for
+          milliseconds.
 Source    EBU QC 0008B. The depths are practice: the stops of speech and the ends of drums sink 10 to 35 dB, slowly; a
-          hole survives AAC at 96 kb/s with 30 dB or more.
+          hole survives AAC at 96 kb/s with 30 dB or more, half of them at once.
 """
 
 from __future__ import annotations
@@ -52,21 +52,21 @@ EMPTY, EMPTY_POWER = (
 )  # what most of a longer one is, or stops of speech were holes
 TREBLE = 10 ** (-15 / 10)  # in a short hole, against before
 LEAST_MS = 2.0
+LEAST_POWER = 10 ** (-90 / 10)  # what lies below is empty
+AT_ONCE = 0.45  # of the decibels: where speech stops and where gates close, 0.2 to 0.4
 
 Power = npt.NDArray[np.float32]  # (channels, steps of 1 ms)
 
 
-def _sudden(p: npt.NDArray[np.float32], fall: int, rise: int, least: float) -> bool:
-    """Whether the power falls and returns within three steps, to or from `least` of what is beside."""
-    returned, before_it = p[rise : rise + 3].max(), p[max(fall + 1, rise - 3) : rise - 1].max()
-    sounded, after_it = p[fall - 2 : fall].max(), p[fall + 1 : fall + 3].max()
-    return bool(returned * least >= before_it and sounded * least >= after_it)
+def _falls(p: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """By how much the power falls from two steps to the next but one: a ratio for each place, the third step first."""
+    return np.maximum(p[:-4], p[1:-3]) / np.maximum(np.maximum(p[3:-1], p[4:]), LEAST_POWER)
 
 
-def _steepest(p: npt.NDArray[np.float32]) -> int:
-    """Where the power falls most from two steps to the next but one, counted from the third step."""
-    falls = np.maximum(p[:-4], p[1:-3]) / np.maximum(np.maximum(p[3:-1], p[4:]), 1e-15)
-    return int(falls.argmax())
+def _abrupt(edge: npt.NDArray[np.float32], level: float, depth: float, least: float) -> bool:
+    """Whether a fall from `level` to `depth` happens at once: by `least` and by most of its decibels within 3 steps."""
+    steepest = float(_falls(edge).max(initial=0.0))
+    return steepest >= max(1.0 / least, (level / max(depth, LEAST_POWER)) ** AT_ONCE)
 
 
 class AudioDropoutParams(Params):
@@ -85,7 +85,6 @@ class AudioDropout(Detector[AudioDropoutParams]):
     """Each channel of one track by itself; what happens to several at once is one hole."""
 
     id = "audio_dropout"
-    trial = True
     scope = Scope.AUDIO
     needs = (FINE_POWER, SAMPLES)
     suppressed_by = ("sound_missing", "silence")
@@ -178,9 +177,12 @@ class AudioDropout(Detector[AudioDropoutParams]):
             depth = float(np.median(inside))
             if not short and depth > max(level * EMPTY, EMPTY_POWER):
                 return ()
-            if not _sudden(p, fall, rise, SMEARED_FALL if not short and depth < EMPTY_POWER else FALL):
+            least = SMEARED_FALL if not short and depth < EMPTY_POWER else FALL
+            falling = p[fall - 2 : min(fall + 2 * SETTLING, rise)]
+            rising = p[max(fall, rise - 2 * SETTLING) : rise + 4][::-1]
+            if not (_abrupt(falling, level, depth, least) and _abrupt(rising, after, depth, least)):
                 return ()
-            first = fall if short else fall + _steepest(p[fall - 2 : fall + 2 * SETTLING])
+            first = fall if short else fall + int(_falls(falling).argmax())
             return first + min(1.0, float(p[first]) / level), rise + 1 - min(1.0, float(p[rise]) / after)
         return () if len(p) - fall > self.params.max_ms else None
 

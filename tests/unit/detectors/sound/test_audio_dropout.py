@@ -130,6 +130,14 @@ def test_a_low_note_that_crosses_zero_is_no_hole() -> None:
         assert edges(dropout(), blocks(tone(8, -6, hz=hz) + noise(8, -66))) == []
 
 
+@pytest.mark.parametrize("release_s", [0.002, 0.03])
+def test_a_gate_that_shuts_between_words_makes_no_holes(release_s: float) -> None:
+    word = np.r_[np.ones(7200), np.exp(-np.arange(4800) / (release_s * RATE_HZ)), np.zeros(2400)]
+    gate = np.tile(word.astype(np.float32), 35)
+    for sound in (noise(9, -24), noise(9, -40, seed=1), tone(9, hz=333)):
+        assert edges(dropout(), blocks(sound * gate[: sound.shape[1]])) == []
+
+
 def test_longer_is_silence_and_not_ours() -> None:
     assert edges(dropout(), blocks(join(noise(3), nothing(0.7), noise(3)))) == []
 
