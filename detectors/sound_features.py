@@ -80,15 +80,20 @@ def _levels(block: Block) -> Levels:
 LEVELS = Feature("levels", _levels)
 
 
+def fine_size(samples: int, rate_hz: int) -> int:
+    """Samples of a step of about 1 ms: the nearest that divides a block, since pieces of one length are much faster."""
+    size = max(1, round(rate_hz / 1000))
+    near = (size, size + 1, size - 1, size + 2, size - 2, size + 3, size - 3)
+    return next((n for n in near if n > 0 and samples % n == 0), size)
+
+
 def _fine_power(block: Block) -> npt.NDArray[np.float32]:
     x = block[SAMPLES]
     channels, samples = x.shape
-    size = max(1, round(block.rate_hz / 1000))
-    # Pieces of one length are many times faster: the nearest to 1 ms that divides the block.
-    for near in (size, size + 1, size - 1, size + 2, size - 2, size + 3, size - 3):
-        if near > 0 and samples % near == 0:
-            pieces = x.reshape(channels, -1, near)
-            return np.asarray(np.einsum("csn,csn->cs", pieces, pieces) / np.float32(near), np.float32)
+    size = fine_size(samples, block.rate_hz)
+    if samples % size == 0:
+        pieces = x.reshape(channels, -1, size)
+        return np.asarray(np.einsum("csn,csn->cs", pieces, pieces) / np.float32(size), np.float32)
     starts = np.arange(max(1, samples // size), dtype=np.intp) * size
     return np.asarray(_mean_squares(x, starts), np.float32)
 

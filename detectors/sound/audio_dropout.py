@@ -6,7 +6,7 @@ Defect    audio_dropout  error: a channel's level falls suddenly, without a fade
           `min_depth_db` below (40 dB or below -80 dBFS for most of a hole of 20 ms or more) for 3 to `max_ms`; and
           returns as suddenly. The sound on either side must last (most of 20 ms within 15 dB of its mean), be louder
           than `min_dbfs` and of like level. Holes within `quiet_seconds` are one defect, from the first hole to the
-          end of the last; one shorter than `alone_ms` counts where it is not alone.
+          end of the last; one that is shorter than `alone_ms`, or not below -80 dBFS, counts where it is not alone.
 Blind to  holes that a receiver fades, fills with noise or conceals by repetition; holes in pauses, where nobody misses
           them. Sound that was cut up on purpose (gated electronic music, switched beeps, a noise gate that shuts within
           1 ms) looks the same as a fault, and so does 5.1 coded so tightly (96 kb/s) that whole channels are empty for
@@ -60,13 +60,15 @@ Power = npt.NDArray[np.float32]  # (channels, steps of 1 ms)
 
 def _falls(p: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """By how much the power falls from two steps to the next but one: a ratio for each place, the third step first."""
-    return np.maximum(p[:-4], p[1:-3]) / np.maximum(np.maximum(p[3:-1], p[4:]), LEAST_POWER)
+    after = np.maximum(np.maximum(p[3:-1], p[4:]), np.float32(LEAST_POWER))
+    return np.asarray(np.maximum(p[:-4], p[1:-3]) / after, np.float32)
 
 
 def _abrupt(edge: npt.NDArray[np.float32], level: float, depth: float, least: float) -> bool:
     """Whether a fall from `level` to `depth` happens at once: by `least` and by most of its decibels within 3 steps."""
     steepest = float(_falls(edge).max(initial=0.0))
-    return steepest >= max(1.0 / least, (level / max(depth, LEAST_POWER)) ** AT_ONCE)
+    at_once = float((level / max(depth, LEAST_POWER)) ** AT_ONCE)
+    return steepest >= max(1.0 / least, at_once)
 
 
 class AudioDropoutParams(Params):
@@ -102,7 +104,7 @@ class AudioDropout(Detector[AudioDropoutParams]):
         self._depth = 10 ** (-params.min_depth_db / 10)
         self._floor = 10 ** (params.min_dbfs / 10)
         self._said_ns = -1
-        self._lone: tuple[int, int] | None = None  # a very short hole, told when another follows
+        self._lone: tuple[int, int] | None = None  # one that counts when another follows
         self._restart(0)
 
     def _restart(self, channels: int) -> None:
@@ -129,8 +131,10 @@ class AudioDropout(Detector[AudioDropoutParams]):
             if verdict is None:
                 waiting.append((row, step))
             elif verdict and self._is_empty(row, verdict):
-                at, until = (view.end_ns - round((end - self._first - s) * step_ns) for s in verdict)
-                yield from self._say(at, until, view.channels[row], view.end_ns)
+                at, until = (view.end_ns - round((end - self._first - s) * step_ns) for s in verdict[:2])
+                yield from self._say(
+                    at, until, view.channels[row], view.end_ns, empty=verdict[2] < EMPTY_POWER
+                )
         self._falls = waiting
         yield from self._holes.passed(view.end_ns)
 
@@ -146,8 +150,8 @@ class AudioDropout(Detector[AudioDropoutParams]):
             for row, place in np.argwhere(falls).tolist():
                 self._falls.append((row, self._first + begin + 2 + place))
 
-    def _hole(self, p: npt.NDArray[np.float32], fall: int) -> tuple[float, float] | tuple[()] | None:
-        """(first step, step after the last) of the hole that begins at `fall`; () for none, None for not yet known."""
+    def _hole(self, p: npt.NDArray[np.float32], fall: int) -> tuple[float, float, float] | tuple[()] | None:
+        """(first step, step after the last, power) of a hole that begins at `fall`; () for none, None where unknown."""
         if fall < BESIDE:
             return ()
         before = p[fall - BESIDE : fall]
@@ -183,7 +187,8 @@ class AudioDropout(Detector[AudioDropoutParams]):
             if not (_abrupt(falling, level, depth, least) and _abrupt(rising, after, depth, least)):
                 return ()
             first = fall if short else fall + int(_falls(falling).argmax())
-            return first + min(1.0, float(p[first]) / level), rise + 1 - min(1.0, float(p[rise]) / after)
+            last = rise + 1 - min(1.0, float(p[rise]) / after)
+            return first + min(1.0, float(p[first]) / level), last, depth
         return () if len(p) - fall > self.params.max_ms else None
 
     def _lasting(self, beside: npt.NDArray[np.float32]) -> float | None:
@@ -193,7 +198,7 @@ class AudioDropout(Detector[AudioDropoutParams]):
             return None
         return level
 
-    def _is_empty(self, row: int, hole: tuple[float, float]) -> bool:
+    def _is_empty(self, row: int, hole: tuple[float, float, float]) -> bool:
         """Whether a short hole is empty at high frequencies too: where a low note crosses zero, its treble goes on."""
         first, last = int(hole[0]), int(hole[1])
         if last - first > SHORT:
@@ -205,14 +210,16 @@ class AudioDropout(Detector[AudioDropoutParams]):
         before = rise[max(0, begin - round(BESIDE * size)) : begin - round(size)]
         return float(rise[begin:end].mean()) < TREBLE * float(before.mean())
 
-    def _say(self, at_ns: int, until_ns: int, channel: str, certain_ns: int) -> Iterator[Finding]:
+    def _say(
+        self, at_ns: int, until_ns: int, channel: str, certain_ns: int, *, empty: bool
+    ) -> Iterator[Finding]:
         if at_ns < self._said_ns:
             return  # the same hole in another channel
         self._said_ns = until_ns
         length_ms = (until_ns - at_ns) / 1e6
         yield Measurement("dropout_ms", length_ms, "ms", at_ns, self.track, channel)
         first = self._lone
-        if length_ms < self.params.alone_ms and not self._holes.is_open:
+        if (length_ms < self.params.alone_ms or not empty) and not self._holes.is_open:
             self._lone = (at_ns, until_ns)
             if not self._near(first, at_ns):
                 return

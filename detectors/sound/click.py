@@ -1,0 +1,142 @@
+"""Click: impulses and jumps of the waveform, as bit errors, bad contacts and slipping clocks leave them.
+
+Measures  click_height  dB, at each click: the largest second difference of the samples in a millisecond, above the
+          largest from 4 to 20 ms before and after it.
+Defect    click         warning: `min_count` or more clicks, none more than `quiet_seconds` after the one before. A
+          click stands `min_height_db` above what is 4 to 20 ms beside it and 18 dB above what is 2 or 3 ms beside it,
+          is above `min_dbfs`, and lies in sound that is alike before and after (within 10 dB). What is heard in several
+          channels within 30 ms is one click. The defect lasts from the first click to the last.
+Blind to  clicks further apart; clicks in noise, applause and cymbals, which hide them; the edges of sound and silence.
+          Sound effects made of single samples, synthesised notes that begin with a jump, and records that crackle do
+          click.
+Source    EBU QC 0057B. The heights are practice: keys, claps, lips and sticks ring for some milliseconds and stand up
+          to 18 dB above what is around. Now and then one stands as high as a fault, hence the count.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+import numpy as np
+from pydantic import Field
+
+from contracts.findings import Finding, Measurement, Severity
+from detectors.detector import Detector, Params, Scope
+from detectors.episode import Episode
+from detectors.frame import Block, Feature, Samples, SoundView
+from detectors.sound_features import SAMPLES, fine_size
+
+SECOND = 1_000_000_000
+NEAR, FAR = 4, 20  # steps of about 1 ms: what lies so far from a click is beside it
+RINGS = 10 ** (-18 / 20)  # what is nearer, but for the steps next to it, must be so much weaker
+ALIKE = 10 ** (10 / 20)  # what is before, against what is after
+LEAST = 10 ** (-90 / 20)
+SAME_NS = 30_000_000  # in several channels
+
+
+def _bends(block: Block) -> Samples:
+    x = block[SAMPLES]
+    before = block.previous
+    joins = before is not None and before.channels == block.channels and before.rate_hz == block.rate_hz
+    last = before[SAMPLES][:, -2:] if before is not None and joins else x[:, :0]
+    if last.shape[1] < 2:
+        last = np.repeat(x[:, :1], 2, axis=1)
+    slope = np.diff(np.concatenate([last, x], axis=1), axis=1)
+    bend = np.abs(slope[:, 1:] - slope[:, :-1])
+    size = fine_size(x.shape[1], block.rate_hz)
+    if x.shape[1] % size == 0:
+        return np.asarray(bend.reshape(x.shape[0], -1, size).max(axis=2), np.float32)
+    starts = np.arange(max(1, x.shape[1] // size), dtype=np.intp) * size
+    return np.asarray(np.maximum.reduceat(bend, starts, axis=1), np.float32)
+
+
+BENDS = Feature(
+    "bends", _bends
+)  # (channels, steps of about 1 ms) float32, largest second difference of the samples
+
+
+class ClickParams(Params):
+    """How high, and how many."""
+
+    min_height_db: float = Field(default=17.0, ge=10, le=60, description="dB above what is beside the click")
+    min_dbfs: float = Field(default=-45.0, ge=-90, le=12, description="dBFS of the second difference")
+    min_count: int = Field(default=3, ge=1, le=100, description="clicks that make a defect")
+    quiet_seconds: float = Field(
+        default=2.0, ge=0.1, le=60, description="seconds between clicks of one defect"
+    )
+
+
+class Click(Detector[ClickParams]):
+    """Each channel of one track by itself; what happens to several at once is one click."""
+
+    id = "click"
+    scope = Scope.AUDIO
+    needs = (BENDS,)
+    suppressed_by = ("sound_missing", "silence", "audio_dropout")
+    Params = ClickParams
+
+    def __init__(self, params: ClickParams, track: str | None) -> None:
+        super().__init__(params, track)
+        self._quiet_ns = round(params.quiet_seconds * SECOND)
+        self._clicks = Episode(
+            self, value="click_height", unit="dB", threshold=params.min_height_db, quiet_ns=self._quiet_ns
+        )
+        self._height = 10 ** (params.min_height_db / 20)
+        self._floor = 10 ** (params.min_dbfs / 20)
+        self._last_ns = -SAME_NS
+        self._few: deque[tuple[int, float]] = deque(maxlen=params.min_count)
+        self._bends: Samples = np.zeros((0, 0), np.float32)
+
+    def sound(self, view: SoundView) -> Iterator[Finding]:
+        fresh = view[BENDS]
+        channels, steps = fresh.shape
+        if not view.follows or self._bends.shape[0] != channels:
+            self._bends = np.zeros((channels, 0), np.float32)
+        self._bends = np.concatenate([self._bends[:, -2 * FAR :], fresh], axis=1)
+        step_ns = (view.end_ns - view.at_ns) / steps
+        count = self._bends.shape[1]
+        for step, row, height in self._high():
+            at_ns = view.end_ns - round((count - step) * step_ns)
+            if at_ns - self._last_ns >= SAME_NS:
+                self._last_ns = at_ns
+                yield from self._say(at_ns, height, view.channels[row], view.end_ns)
+        yield from self._clicks.passed(view.end_ns)
+
+    def _high(self) -> Iterator[tuple[int, int, float]]:
+        """(step, channel, height in dB) of the clicks among the steps that have enough on both sides."""
+        p = self._bends
+        middle = p[:, FAR:-FAR]
+        if not middle.size:
+            return
+        ends = np.maximum(p[:, : -2 * FAR], p[:, 2 * FAR :])
+        could = (middle > self._floor) & (middle > ends * np.float32(self._height))
+        for place, row in np.argwhere(could.T).tolist() if could.any() else ():
+            step = place + FAR
+            here = float(p[row, step])
+            before = max(LEAST, float(p[row, step - FAR : step - NEAR + 1].max()))
+            after = max(LEAST, float(p[row, step + NEAR : step + FAR + 1].max()))
+            near = p[row, step - NEAR + 1 : step + NEAR]
+            rings = max(float(near[: NEAR - 2].max()), float(near[NEAR + 1 :].max()))
+            height = here / max(before, after)
+            alike = before < after * ALIKE and after < before * ALIKE
+            if height >= self._height and here >= float(near.max()) and rings < here * RINGS and alike:
+                yield step, row, 20 * float(np.log10(height))
+
+    def _say(self, at_ns: int, height: float, channel: str, certain_ns: int) -> Iterator[Finding]:
+        yield Measurement("click_height", height, "dB", at_ns, self.track, channel)
+        if self._few and at_ns - self._few[-1][0] > self._quiet_ns:
+            self._few.clear()
+        self._few.append((at_ns, height))
+        if self._clicks.is_open or len(self._few) >= self.params.min_count:
+            for at, high in [self._few[-1]] if self._clicks.is_open else list(self._few):
+                yield from self._clicks.moment(
+                    at, at, high, Severity.WARNING, track=self.track, certain_ns=certain_ns,
+                    detail=f"{high:.0f} dB above what is around, in channel {channel}",
+                )  # fmt: skip
+
+    def finish(self, at_ns: int) -> Iterator[Finding]:
+        yield from self._clicks.finish(at_ns)
+
+
+DETECTOR = Click
