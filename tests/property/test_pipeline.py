@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from contracts.findings import DefectEdge, Edge
 from contracts.profile import Profile
 from detectors.catalogue import bind, load
-from detectors.events import Break, Damage, Event, Fetch, Format, Source, Tick
+from detectors.events import Break, Damage, Event, Fetch, Format, Recall, Source, Tick
 from detectors.frame import Block, Frame
 from worker.pipeline import Pipeline
 
@@ -32,6 +32,7 @@ ACTIONS = st.lists(
                 "break",
                 "damage",
                 "format",
+                "recall",
                 "fetch",
                 "blind",
             ]
@@ -88,6 +89,9 @@ def stream(actions: list[tuple[str, int, int]]) -> list[Event]:
             out.append(Damage(now, ("video:0", "audio:0")[seed % 2], count, "x"))
         elif kind == "format":
             out.append(Format(now, "video:0", "video", "h264", width=32 * count, height=18, fps=25.0))
+        elif kind == "recall":
+            known = Format(now, "video:0", "video", "h264", width=32 * count, height=18, fps=25.0)
+            out.append(Recall(now, "video:0", count * SECOND // 25, known))
         elif kind == "fetch":
             out.append(
                 Fetch(now, None, "segment", "u", count, 404, 0, 0.1, "http_404", SECOND, bool(seed % 2))

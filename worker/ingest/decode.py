@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from fractions import Fraction
 from typing import Any
 
@@ -37,7 +37,6 @@ class TrackPlace:
     end_ns: int
     offset_ns: int | None
     step_ns: int
-    steady: bool
     format: Format | None
 
     def plain(self) -> dict[str, Any]:
@@ -46,10 +45,12 @@ class TrackPlace:
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> TrackPlace:
-        """What `plain` made; TypeError when it is anything else."""
+        """What `plain` made, here or in another version: fields that are not ours are left out."""
         coded = plain.get("format")
-        made = None if coded is None else Format(**{**coded, "channels": tuple(coded["channels"])})
-        return cls(**{**plain, "format": made})
+        made = (
+            None if coded is None else Format(**{**_own(Format, coded), "channels": tuple(coded["channels"])})
+        )
+        return cls(**{**_own(cls, plain), "format": made})
 
 
 @dataclass(slots=True)
@@ -105,9 +106,8 @@ class TrackDecoder:
         clock, left = self._clock, self._left
         if clock.end_ns is None and left is not None:
             return left
-        steady = clock.steady_ns >= clock.steady_needed_ns
         coded = self._format or (left.format if left else None)
-        return TrackPlace(self.track, self.end_ns, clock.offset_ns, clock.longest_ns, steady, coded)
+        return TrackPlace(self.track, self.end_ns, clock.offset_ns, clock.longest_ns, coded)
 
     def recall(self, left: TrackPlace) -> Recall:
         """Note where the reading before left this track."""
@@ -115,11 +115,10 @@ class TrackDecoder:
         return Recall(left.end_ns, self.track, left.step_ns, left.format)
 
     def take_over(self) -> None:
-        """Go on behind the media that the reading before has decoded, its last pictures excepted: it held them back."""
+        """Go on behind the media that the reading before has decoded."""
         left = self._left
         if left is not None and left.offset_ns is not None and self._clock.end_ns is None:
-            steady = left.steady and self.kind == "audio"
-            self._timeline.take_over(self._clock, left.end_ns, left.offset_ns, left.step_ns, steady=steady)
+            self._timeline.take_over(self._clock, left.end_ns, left.offset_ns, left.step_ns)
 
     def attach(self, stream: Any, *, fresh: bool = False) -> Iterator[Event]:
         """Take packets of `stream` from now on; a decoder of the same coding goes on unless `fresh`."""
@@ -387,6 +386,11 @@ class _Blocks:
         self._buffer = np.empty_like(self._buffer)
         self._filled, self._joins = 0, True
         yield block
+
+
+def _own(kind: Any, plain: Mapping[str, Any]) -> dict[str, Any]:
+    names = {f.name for f in fields(kind)}
+    return {name: value for name, value in plain.items() if name in names}
 
 
 def _words(error: BaseException) -> str:

@@ -107,14 +107,14 @@ class Timeline:
         self._resumed_ns = position_ns
         self._resumed_offset_ns = offset_ns
 
-    def take_over(
-        self, clock: TrackClock, end_ns: int, offset_ns: int, step_ns: int, *, steady: bool
-    ) -> None:
-        """`clock` goes on as an earlier reading left it: up to `end_ns`, its last ordinary step `step_ns` long."""
+    def take_over(self, clock: TrackClock, end_ns: int, offset_ns: int, step_ns: int) -> None:
+        """`clock` goes on as an earlier reading left it: up to `end_ns`, its last ordinary step `step_ns` long.
+
+        The first step is no gap: that reading's decoder held its last pictures back, a new one leaves out its first.
+        """
         clock.offset_ns, clock.end_ns, clock.at_ns = offset_ns, end_ns, end_ns - max(1, step_ns)
         clock.raw_ns = clock.at_ns - offset_ns
         clock.longest_ns = clock.step_ns = step_ns
-        clock.steady_ns = clock.steady_needed_ns if steady else 0
 
     @property
     def offset_ns(self) -> int | None:

@@ -4,7 +4,7 @@ import pytest
 
 from contracts.findings import DefectEdge, Severity
 from detectors.absence import AbsenceParams
-from detectors.events import Break, Fetch, Tick
+from detectors.events import Break, Fetch, Recall, Tick
 from detectors.picture.picture_missing import DETECTOR, PictureMissing
 from tests.injection import Fault, Moment, Picture
 from tests.patterns import SECOND, TRACK, broken, flat, frame, frames, panning, ticked
@@ -75,3 +75,21 @@ def test_what_we_ourselves_were_too_slow_for_was_not_missing(cause: str, told: i
     lost = Fetch(2 * SECOND, None, "segment", "u", 1, 200, 0, 0.1, cause, 4 * SECOND, given_up=True)
     before, after = frames(panning(2)), frames(panning(2), start_s=6.0)
     assert len(edges(missing(), [*before, lost, *after])) == told
+
+
+@pytest.mark.parametrize(
+    ("step_s", "until_s", "begins"), [(0, 103, [100.0]), (5, 112, []), (5, 116, [100.0])]
+)
+def test_a_track_that_another_process_knew_is_missed_from_its_end_and_slides_may_be_slow(
+    step_s: int, until_s: int, begins: list[float]
+) -> None:
+    watching = missing()
+    assert list(watching.recall(Recall(100 * SECOND, TRACK, step_s * SECOND))) == []
+    found = [f for at in range(101, until_s + 1) for f in watching.tick(Tick(at * SECOND))]
+    assert [f.at_ns / SECOND for f in found if isinstance(f, DefectEdge)] == begins
+
+
+def test_media_that_comes_once_more_is_no_hole_before_the_end_that_another_process_saw() -> None:
+    watching = missing()
+    list(watching.recall(Recall(3 * SECOND, TRACK, SECOND // 25)))
+    assert edges(watching, ticked(frames(panning(6)), 6)) == []

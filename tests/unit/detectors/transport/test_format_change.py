@@ -3,9 +3,9 @@
 import pytest
 
 from contracts.findings import Severity
-from detectors.events import Format
+from detectors.events import Format, Recall
 from detectors.transport.format_change import DETECTOR, FormatChange
-from tests.unit.detectors.transport.moments import audio, bounds, edges_of, ticked, video
+from tests.unit.detectors.transport.moments import SECOND, audio, bounds, edges_of, ticked, video
 
 NOT_INJECTABLE = "a coded clip has one format from end to end; only an origin can change it within a stream"
 
@@ -45,3 +45,19 @@ def test_there_and_back_within_half_a_second_is_one_defect() -> None:
 def test_there_and_back_after_an_advert_is_two() -> None:
     found = edges_of(change(), ticked(video(0), video(3, 640, 360), video(8)))
     assert bounds(found) == [("opened", 3.0), ("closed", 3.0), ("opened", 8.0), ("closed", 8.0)]
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        ([video(10, 640, 360)], [("opened", 10.0), ("closed", 10.0)]),
+        ([video(10)], []),
+        ([video(4, 640, 360)], []),  # from before that place, and it had been told
+    ],
+)
+def test_what_another_process_saw_last_is_what_it_was_before(
+    shown: list[Format], expected: list[tuple[str, float]]
+) -> None:
+    watching = change()
+    assert list(watching.recall(Recall(10 * SECOND, "video:0", 0, video(0)))) == []
+    assert bounds(edges_of(watching, ticked(*shown, until_s=12))) == expected
