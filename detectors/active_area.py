@@ -28,7 +28,7 @@ GRID, CORE = (
     (24, 16),
 )  # areas that pictures are compared in: all of it, and what is looked for in it
 ALIKE, MOVED, LEAST_ALIKE = 0.85, 0.1, 0.7  # correlation of one shot's pictures; so much less, in movement
-FILLED = 0.5  # of the area of either bar was lit before it
+FILLED = 0.35  # of the area of either bar was lit before it
 SUDDEN = 0.7  # of its light was left until then, else it was a dissolve
 
 
@@ -170,7 +170,9 @@ def came_at_once(past: Sequence[Seen], now: Seen, own: Shape) -> bool:
     steady = min(_likeness(one, before) for one in past[:-1]) if len(past) > 1 else 1.0
     if _likeness(before, now) < min(ALIKE, max(LEAST_ALIKE, steady - MOVED)):
         return False
-    for last, first in zip(_bars(before, now.shape, own), _bars(earlier, now.shape, own), strict=True):
+    # A picture has a rim of its own at times: where there is hardly a bar more, nothing need have been lit.
+    came = Shape(*(new if new - old >= UNEVEN else old for new, old in zip(now.shape, own, strict=True)))
+    for last, first in zip(_bars(before, came, own), _bars(earlier, came, own), strict=True):
         if float((last > now.black + LIT_CODES).mean()) < FILLED:
             return False
         if float(last.mean()) - now.black < SUDDEN * (float(first.mean()) - now.black):
