@@ -28,6 +28,7 @@ LOST_OFFSET = 90.0  # from neutral: no picture of the world is all there
 LIT_CODES = 6.0  # standard deviation of luma from which there is light and shade
 BACK, BACK_CODES = 1.8, 2.0  # times what was left of a plane, and standard deviation: colour is back
 LITTLE = 0.6  # standard deviation below which it does not matter how little is left
+HALVED = 0.5  # of a plane's deviation is left from one look to the next: perhaps it went
 DEAD, ALIVE = 0.25, 3.0  # standard deviations of one plane without life beside one with it
 LIGHT = 12.0  # 8-bit code values that mean luma may change by meanwhile, else other pictures have come
 KEPT = 0.6  # of the luma's deviation is left, else it is a fade
@@ -73,6 +74,8 @@ class ChromaLoss(Detector[ChromaLossParams]):
         self._flat: dict[
             int, float
         ] = {}  # the planes that went flat (0 is Cb, 1 is Cr), and what was left of them
+        self._dropped: dict[int, tuple[int, float]] = {}  # planes that faded at once: when, and what was left
+        self._before: tuple[Spread, Spread] | None = None
         self._second = -1
 
     @property
@@ -101,8 +104,11 @@ class ChromaLoss(Detector[ChromaLossParams]):
         if self._flat:
             self._follow(planes)
         else:
+            self._note_drops(view.at_ns, planes)
             self._flat, since = self._went_flat(view.at_ns, planes)
-            self._flat = self._flat or self._lost(planes)
+            if not self._flat:
+                self._flat = self._lost(planes)
+                since = min((self._dropped.get(n, (since, 0.0))[0] for n in self._flat), default=since)
         yield from self._hold.update(since, bool(self._flat), least, end_ns=view.end_ns)
 
     def broke(self, event: Break) -> Iterator[Finding]:
@@ -120,6 +126,21 @@ class ChromaLoss(Detector[ChromaLossParams]):
                 return
             self._flat[index] = min(left, deviation)
 
+    def _note_drops(self, at_ns: int, planes: tuple[Spread, Spread]) -> None:
+        """Since when a plane of little colour has had hardly any: whether it was lost is seen only later."""
+        for index, plane in enumerate(planes):
+            dropped = self._dropped.get(index)
+            most = None if self._before is None else HALVED * self._before[index].deviation
+            if dropped is not None and plane.deviation > BACK * dropped[1]:
+                del self._dropped[index]
+            elif dropped is None and most is not None and plane.deviation <= most and self._is_steady(at_ns):
+                self._dropped[index] = at_ns, plane.deviation
+        self._before = planes
+
+    def _is_steady(self, at_ns: int) -> bool:
+        """Whether the light went on as it was when a plane fell."""
+        return self._luma.steady_at(at_ns, LIGHT)
+
     def _went_flat(self, at_ns: int, planes: tuple[Spread, Spread]) -> tuple[dict[int, float], int]:
         """Which planes lost their colour in this scene, and since when."""
         if any(luma.value < KEPT * before.value for before, luma in self._luma.pairs()):
@@ -131,7 +152,7 @@ class ChromaLoss(Detector[ChromaLossParams]):
             floor = self.params.min_drop * max(plane.deviation, LITTLE)
             before = max((past.value for past, _ in scene.pairs()), default=0.0)
             fell = scene.fell() if before >= floor else None
-            if fell is not None and self._luma.steady_at(fell, LIGHT):
+            if fell is not None and self._is_steady(fell):
                 flat[index] = plane.deviation
                 since.append(fell)
         return flat, min(since, default=at_ns)
@@ -149,6 +170,7 @@ class ChromaLoss(Detector[ChromaLossParams]):
     def _forget(self) -> None:
         for scene in (*self._scenes, self._luma):
             scene.forget()
+        self._dropped, self._before = {}, None
 
 
 DETECTOR = ChromaLoss

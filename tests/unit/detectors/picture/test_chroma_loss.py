@@ -8,7 +8,20 @@ from contracts.findings import DefectEdge, Severity
 from detectors.frame import Frame
 from detectors.picture.chroma_loss import DETECTOR, ChromaLoss, ChromaLossParams
 from tests.injection import Fault, Level, Moment, Picture
-from tests.patterns import BLACK, FPS, SECOND, TRACK, broken, flat, frames, mixed, pan, panning, written
+from tests.patterns import (
+    BLACK,
+    FPS,
+    NEUTRAL,
+    SECOND,
+    TRACK,
+    broken,
+    flat,
+    frames,
+    mixed,
+    pan,
+    panning,
+    written,
+)
 from tests.run import edges, findings
 
 
@@ -67,6 +80,13 @@ def test_it_goes_on_over_cuts_until_colour_is_back() -> None:
 def test_green_from_the_beginning() -> None:
     green = [(p[0], np.zeros_like(p[1]), np.zeros_like(p[2])) for p in panning(4)]
     assert edges(chroma_loss(), frames(green)) == [("opened", 0.0)]
+
+
+def test_lost_where_there_was_little_colour_it_is_dated_back() -> None:
+    """Of a pale picture it cannot be told at first; that no other has any life in that plane shows it."""
+    pale = [(y, u, _towards(v, 0.1)) for y, u, v in panning(4)]
+    lost = [(y, u, np.full_like(v, NEUTRAL)) for y, u, v in (*pale[75:], *panning(4, seed=8))]
+    assert edges(chroma_loss(), frames([*pale[:75], *lost])) == [("opened", 3.0)]
 
 
 def test_a_black_and_white_film_is_programme() -> None:
