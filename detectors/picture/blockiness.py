@@ -33,7 +33,6 @@ class Blockiness(RisingDetector[BlockinessParams]):
     """See the module's docstring."""
 
     id = "blockiness"
-    trial = True
     needs = (GRID_RATIO, PATCHES)
     measures = GRID_RATIO
     unit = "ratio"

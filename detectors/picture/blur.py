@@ -7,7 +7,7 @@ Defect    `blur`, warning: within a shot, sharpness falls at once to `max_sharpn
           the first such picture, closed when sharpness is back. A quarter of the detailed parts that is sharp, as
           with shallow depth of field, is enough to be sharp.
 Blind to  Shots soft from their first picture, focus that is lost slowly, blur of less than about two samples at full
-          raster, streams that are soft from the beginning, what begins within a second of a cut or in fast
+          raster, streams that are soft from the beginning, what begins within a second of a cut, or mildly in fast
           movement. Fog and night have too little detail to be judged, and where contrast goes too, it is a fade.
           A camera that loses its focus at once, and for seconds, looks like the fault.
 Source    Ratio of detail at two scales after Crete et al., "The blur effect", 2007; comparison within the shot is ours.

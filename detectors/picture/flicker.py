@@ -86,7 +86,6 @@ class Flicker(Detector[FlickerParams]):
     """See the module's docstring."""
 
     id = "flicker"
-    trial = True
     scope = Scope.VIDEO
     needs = (TILE_LOGS, LUMA_HISTOGRAM)
     suppressed_by = ("flash", "picture_missing", "black")

@@ -87,7 +87,6 @@ class Stutter(Detector[StutterParams]):
     """See the module's docstring."""
 
     id = "stutter"
-    trial = True
     scope = Scope.VIDEO
     needs = (LUMA_CHANGE, SAME_SCENE)
     suppressed_by = ("freeze", "black", "solid_color", "picture_missing", "segment_missing", "source_stalled")

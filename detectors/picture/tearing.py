@@ -5,8 +5,9 @@ Defect    `tearing`, error: within a second, `min_tears` or more pictures in whi
           repeat those of the picture before, while the lines beyond a sharp edge go on moving; the edge is not at one
           height all the time. Dated from the first such picture to the last.
 Blind to  A tear that stays at one height, or creeps by less than a twentieth of the picture's height from picture to
-          picture, as it leaves no band that repeats; tears across which little moves. Where an inset, a ticker
-          or a split screen has a rate of its own, the edge stays at its border: that is programme.
+          picture, as it leaves no band that repeats; one that wanders downwards leaves one only when it begins again
+          at the top; tears across which little moves. Where an inset, a ticker or a split screen has a rate of its
+          own, the edge stays at its border: that is programme.
 Source    Practice: what a display or a capture card shows that reads a picture while it is being replaced.
 """
 
