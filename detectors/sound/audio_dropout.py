@@ -6,11 +6,12 @@ Defect    audio_dropout  error: a channel's level falls suddenly, without a fade
           `min_depth_db` below (40 dB or below -80 dBFS for most of a hole of 20 ms or more) for 3 to `max_ms`; and
           returns as suddenly. The sound on either side must last (most of 20 ms within 15 dB of its mean), be louder
           than `min_dbfs` and of like level. Holes within `quiet_seconds` are one defect, from the first hole to the
-          end of the last; one that is shorter than `alone_ms`, or not below -80 dBFS, counts where it is not alone.
+          end of the last; one that is shorter than `alone_ms`, not below -80 dBFS, or in sound of more than
+          two channels counts where it is not alone.
 Blind to  holes that a receiver fades, fills with noise or conceals by repetition; holes in pauses, where nobody misses
           them. Sound that was cut up on purpose (gated electronic music, switched beeps, a noise gate that shuts within
           1 ms) looks the same as a fault, and so does 5.1 coded so tightly (96 kb/s) that whole channels are empty for
-          milliseconds.
+          milliseconds again and again.
 Source    EBU QC 0008B. The depths are practice: the stops of speech and the ends of drums sink 10 to 35 dB, slowly; a
           hole survives AAC at 96 kb/s with 30 dB or more, half of them at once.
 """
@@ -133,7 +134,11 @@ class AudioDropout(Detector[AudioDropoutParams]):
             elif verdict and self._is_empty(row, verdict):
                 at, until = (view.end_ns - round((end - self._first - s) * step_ns) for s in verdict[:2])
                 yield from self._say(
-                    at, until, view.channels[row], view.end_ns, empty=verdict[2] < EMPTY_POWER
+                    at,
+                    until,
+                    view.channels[row],
+                    view.end_ns,
+                    sure=channels <= 2 and verdict[2] < EMPTY_POWER,
                 )
         self._falls = waiting
         yield from self._holes.passed(view.end_ns)
@@ -211,7 +216,7 @@ class AudioDropout(Detector[AudioDropoutParams]):
         return float(rise[begin:end].mean()) < TREBLE * float(before.mean())
 
     def _say(
-        self, at_ns: int, until_ns: int, channel: str, certain_ns: int, *, empty: bool
+        self, at_ns: int, until_ns: int, channel: str, certain_ns: int, *, sure: bool
     ) -> Iterator[Finding]:
         if at_ns < self._said_ns:
             return  # the same hole in another channel
@@ -219,7 +224,7 @@ class AudioDropout(Detector[AudioDropoutParams]):
         length_ms = (until_ns - at_ns) / 1e6
         yield Measurement("dropout_ms", length_ms, "ms", at_ns, self.track, channel)
         first = self._lone
-        if (length_ms < self.params.alone_ms or not empty) and not self._holes.is_open:
+        if (length_ms < self.params.alone_ms or not sure) and not self._holes.is_open:
             self._lone = (at_ns, until_ns)
             if not self._near(first, at_ns):
                 return

@@ -4,8 +4,10 @@ Measures  click_height  dB, at each click: the largest second difference of the 
           largest from 4 to 20 ms before and after it.
 Defect    click         warning: `min_count` or more clicks, none more than `quiet_seconds` after the one before. A
           click stands `min_height_db` above what is 4 to 20 ms beside it and 18 dB above what is 2 or 3 ms beside it,
-          is above `min_dbfs`, and lies in sound that is alike before and after (within 10 dB). What is heard in several
-          channels within 30 ms is one click. The defect lasts from the first click to the last.
+          is above `min_dbfs`, and lies in sound that is alike before and after (within 10 dB; within 26 dB where it
+          stands 33 dB above both). What is heard in several channels within 30 ms is one click. The defect lasts from
+          the first click to the last; those that stand up to 4 dB less high and lie within a second of another belong
+          to it and do not count.
 Blind to  clicks further apart; clicks in noise, applause and cymbals, which hide them; the edges of sound and silence.
           Sound effects made of single samples, synthesised notes that begin with a jump, and records that crackle do
           click.
@@ -31,6 +33,10 @@ SECOND = 1_000_000_000
 NEAR, FAR = 4, 20  # steps of about 1 ms: what lies so far from a click is beside it
 RINGS = 10 ** (-18 / 20)  # what is nearer, but for the steps next to it, must be so much weaker
 ALIKE = 10 ** (10 / 20)  # what is before, against what is after
+HIGH, NEARLY_ALIKE = 10 ** (33 / 20), 10 ** (26 / 20)  # beside a click so high it may differ more
+WEAKER = 10 ** (-4 / 20)  # a click that counts in company only, within so long of the next
+WEAKER_NS = SECOND
+KEPT = 32  # clicks remembered before there are enough
 LEAST = 10 ** (-90 / 20)
 SAME_NS = 30_000_000  # in several channels
 
@@ -84,8 +90,8 @@ class Click(Detector[ClickParams]):
         )
         self._height = 10 ** (params.min_height_db / 20)
         self._floor = 10 ** (params.min_dbfs / 20)
-        self._last_ns = -SAME_NS
-        self._few: deque[tuple[int, float]] = deque(maxlen=params.min_count)
+        self._last_ns, self._last_sure, self._end_ns = -SAME_NS, True, 0
+        self._few: deque[tuple[int, float, bool]] = deque(maxlen=KEPT + params.min_count)
         self._bends: Samples = np.zeros((0, 0), np.float32)
 
     def sound(self, view: SoundView) -> Iterator[Finding]:
@@ -96,21 +102,21 @@ class Click(Detector[ClickParams]):
         self._bends = np.concatenate([self._bends[:, -2 * FAR :], fresh], axis=1)
         step_ns = (view.end_ns - view.at_ns) / steps
         count = self._bends.shape[1]
-        for step, row, height in self._high():
+        for step, row, height, sure in self._high():
             at_ns = view.end_ns - round((count - step) * step_ns)
-            if at_ns - self._last_ns >= SAME_NS:
-                self._last_ns = at_ns
-                yield from self._say(at_ns, height, view.channels[row], view.end_ns)
+            if at_ns - self._last_ns >= SAME_NS or (sure and not self._last_sure):
+                self._last_ns, self._last_sure = at_ns, sure
+                yield from self._say(at_ns, height, view.channels[row], view.end_ns, sure=sure)
         yield from self._clicks.passed(view.end_ns)
 
-    def _high(self) -> Iterator[tuple[int, int, float]]:
-        """(step, channel, height in dB) of the clicks among the steps that have enough on both sides."""
+    def _high(self) -> Iterator[tuple[int, int, float, bool]]:
+        """(step, channel, height in dB, whether it counts) of the clicks among the steps with enough on both sides."""
         p = self._bends
         middle = p[:, FAR:-FAR]
         if not middle.size:
             return
         ends = np.maximum(p[:, : -2 * FAR], p[:, 2 * FAR :])
-        could = (middle > self._floor) & (middle > ends * np.float32(self._height))
+        could = (middle > self._floor) & (middle > ends * np.float32(self._height * WEAKER))
         for place, row in np.argwhere(could.T).tolist() if could.any() else ():
             step = place + FAR
             here = float(p[row, step])
@@ -119,21 +125,40 @@ class Click(Detector[ClickParams]):
             near = p[row, step - NEAR + 1 : step + NEAR]
             rings = max(float(near[: NEAR - 2].max()), float(near[NEAR + 1 :].max()))
             height = here / max(before, after)
-            alike = before < after * ALIKE and after < before * ALIKE
-            if height >= self._height and here >= float(near.max()) and rings < here * RINGS and alike:
-                yield step, row, 20 * float(np.log10(height))
+            alike = max(before, after) < min(before, after) * (ALIKE if height < HIGH else NEARLY_ALIKE)
+            if here >= float(near.max()) and rings * WEAKER < here * RINGS and alike:
+                sure = height >= self._height and rings < here * RINGS
+                if height >= self._height * WEAKER:
+                    yield step, row, 20 * float(np.log10(height)), sure
 
-    def _say(self, at_ns: int, height: float, channel: str, certain_ns: int) -> Iterator[Finding]:
-        yield Measurement("click_height", height, "dB", at_ns, self.track, channel)
-        if self._few and at_ns - self._few[-1][0] > self._quiet_ns:
-            self._few.clear()
-        self._few.append((at_ns, height))
-        if self._clicks.is_open or len(self._few) >= self.params.min_count:
-            for at, high in [self._few[-1]] if self._clicks.is_open else list(self._few):
-                yield from self._clicks.moment(
-                    at, at, high, Severity.WARNING, track=self.track, certain_ns=certain_ns,
-                    detail=f"{high:.0f} dB above what is around, in channel {channel}",
-                )  # fmt: skip
+    def _say(
+        self, at_ns: int, height: float, channel: str, certain_ns: int, *, sure: bool
+    ) -> Iterator[Finding]:
+        if sure:
+            yield Measurement("click_height", height, "dB", at_ns, self.track, channel)
+        if self._clicks.is_open:
+            belongs = [(at_ns, height)] if sure or at_ns - self._end_ns <= WEAKER_NS else []
+        else:
+            self._few.append((at_ns, height, sure))
+            belongs = self._enough() if sure else []
+        for at, high in belongs:
+            self._end_ns = at
+            yield from self._clicks.moment(
+                at, at, high, Severity.WARNING, track=self.track, certain_ns=certain_ns,
+                detail=f"{high:.0f} dB above what is around, in channel {channel}",
+            )  # fmt: skip
+
+    def _enough(self) -> list[tuple[int, float]]:
+        """(time, height) of the clicks of a defect, where there are enough of them."""
+        sure = [at for at, _, counts in self._few if counts]
+        first = len(sure) - 1
+        while first > 0 and sure[first] - sure[first - 1] <= self._quiet_ns:
+            first -= 1
+        if len(sure) - first < self.params.min_count:
+            return []
+        belongs = [(at, high) for at, high, _ in self._few if at >= sure[first] - WEAKER_NS]
+        self._few.clear()
+        return belongs
 
     def finish(self, at_ns: int) -> Iterator[Finding]:
         yield from self._clicks.finish(at_ns)

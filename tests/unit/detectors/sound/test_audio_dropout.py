@@ -147,3 +147,12 @@ def test_a_very_short_hole_counts_where_it_is_not_alone() -> None:
     assert edges(dropout(), blocks(once)) == []
     said = edges(dropout(), blocks(holed(once, 4.0, 0.005)))
     assert [at for edge, at in said if edge != "updated"] == pytest.approx([3.0, 4.005], abs=0.002)
+
+
+def test_one_hole_in_surround_may_be_the_coder_and_two_are_not() -> None:
+    names = ("L", "R", "C", "LFE", "Ls", "Rs")
+    once = noise(10, channels=6)
+    once[2, 3 * RATE_HZ : round(3.05 * RATE_HZ)] = 0.0
+    assert edges(dropout(), blocks(once, channels=names)) == []
+    said = edges(dropout(), blocks(holed(once, 4.0, 0.05), channels=names))
+    assert [at for edge, at in said if edge != "updated"] == pytest.approx([3.0, 4.05], abs=0.003)

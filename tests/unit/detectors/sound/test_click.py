@@ -1,6 +1,7 @@
 """Click: impulses and jumps of the waveform, and the short sounds that programme has by nature."""
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from contracts.findings import DefectEdge, Severity
@@ -9,8 +10,9 @@ from tests.injection import Fault, Level, Moment, Sound
 from tests.run import edges, findings, measured
 from tests.sounds import RATE_HZ, SECOND, amplitude, blocks, join, noise, nothing, speech, tone
 
+Places = npt.NDArray[np.int64]
 AROUND = RATE_HZ // 50  # samples on either side, beside whose level a click is heard
-PLACES = 40  # drawn, of which the loudest is broken
+PLACES = 40  # drawn, of which the one is broken where it is heard best
 HEIGHTS_DB = {
     Level.JUST: (8.0, 15.0),
     Level.PLAIN: (16.0, 22.0),
@@ -57,6 +59,19 @@ def _jumps(samples: Sound, places: list[int], rng: np.random.Generator) -> tuple
     return out, [*used, last] if len(used) % 2 else used
 
 
+def _heard(samples: Sound, drawn: Places) -> int | None:
+    """Which of the places is loud and has least treble, which would hide a click; None where all are quiet."""
+    around = [samples[:, place - AROUND : place + AROUND] for place in drawn]
+    levels = np.array([_level(part) for part in around])
+    treble = np.array([_level(np.diff(part, axis=1)) for part in around])
+    loud = levels > max(amplitude(-50.0), 0.3 * levels.max())
+    return (
+        int(drawn[int(np.where(loud, treble / np.maximum(levels, 1e-9), np.inf).argmin())])
+        if loud.any()
+        else None
+    )
+
+
 def _clicks(samples: Sound, moment: Moment) -> Sound:
     """Clicks again and again, in sound that is heard: wrong samples, or jumps between two places of the sound."""
     rng = moment.rng
@@ -64,9 +79,8 @@ def _clicks(samples: Sound, moment: Moment) -> Sound:
     at = float(rng.uniform(0.02, 0.1))
     while at < samples.shape[1] / RATE_HZ - 0.15:
         drawn = np.maximum(AROUND, round(at * RATE_HZ) + rng.integers(0, RATE_HZ // 20, PLACES))
-        levels = [_level(samples[:, p - AROUND : p + AROUND]) for p in drawn]
-        if max(levels) > amplitude(-50.0):
-            places.append(int(drawn[int(np.argmax(levels))]))
+        place = _heard(samples, drawn)
+        places += [] if place is None else [place]
         at += float(rng.uniform(0.15, 0.7))
     used: list[int] = []
     out = samples
