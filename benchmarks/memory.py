@@ -13,6 +13,7 @@ import socket
 import statistics
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,21 +61,27 @@ class Watch:
             self.frames = int(message["frames"])
 
 
-def measure(count: int, seconds: float, warm: WarmServer) -> list[Use]:
+def measure(count: int, seconds: float, warm: WarmServer, only: Sequence[str] = ()) -> list[Use]:
     """So many watches at 360p and one at 1080p for a while; what each process uses, the warm server first."""
     specs = [ChannelSpec(f"c{n}", seed=n, muxed=True) for n in range(min(CHANNELS, count))]
     hd = ChannelSpec("hd", seed=99, width=1920, height=1080, muxed=True)
     with Origin([(spec, Schedule([])) for spec in [*specs, hd]]) as origin:
         watched = [specs[n % len(specs)] for n in range(count)] + [hd]
-        watches = [_start(warm, spec, origin.url(spec.name)) for spec in watched]
+        watches = [_start(warm, spec, origin.url(spec.name), only) for spec in watched]
         _listen(watches, seconds)
         uses = [_use("warm server", 0, warm.pid, 0)]
         return uses + [_use(w.spec.name, w.spec.height, w.pid, w.frames) for w in watches]
 
 
-def _start(warm: WarmServer, spec: ChannelSpec, url: str) -> Watch:
+def _start(warm: WarmServer, spec: ChannelSpec, url: str, only: Sequence[str]) -> Watch:
     _, connection = warm.start()
-    connection.sendall(pack({"url": url, "allow_private": True, "nice": 5}))
+    config = {
+        "url": url,
+        "allow_private": True,
+        "nice": 5,
+        "group": {"families": [], "detectors": list(only)},
+    }
+    connection.sendall(pack(config))
     answer = warm.read()
     assert isinstance(answer, Started), f"a watch ended at its start: {answer}"
     return Watch(spec, connection, answer.pid)
@@ -107,13 +114,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench-memory", description=__doc__)
     parser.add_argument("--watches", type=int, default=WATCHES, help="so many at 360p, and one at 1080p")
     parser.add_argument("--seconds", type=float, default=SETTLED_S, help="how long to watch before measuring")
+    parser.add_argument("--only", default="", help="these detectors, by comma (all defaults without it)")
     options = parser.parse_args()
     warm = WarmServer()  # before any thread and any connection
     try:
-        uses = measure(options.watches, options.seconds, warm)
+        only = [name for name in options.only.split(",") if name]
+        uses = measure(options.watches, options.seconds, warm, only)
     finally:
         warm.close()
-    table = Table(title="Memory of a watch with all detectors, MB", title_justify="left")
+    table = Table(title=f"Memory of a watch with {options.only or 'all detectors'}, MB", title_justify="left")
     for heading in ("process", "lines", "pictures", "PSS", "of it its own", "at most"):
         table.add_column(heading, justify="left" if heading == "process" else "right")
     for use in uses:

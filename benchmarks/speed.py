@@ -106,8 +106,11 @@ class Series:
     help="Length of the content.",
 )
 @click.option("--short", is_flag=True, help="Decoding and checking only: neither FFmpeg nor like for like.")
+@click.option("--only", default="", help="Check with these detectors, by comma, instead of all defaults.")
 @click.option("--rasters", default=",".join(r.name for r in RASTERS), show_default=True, help="Which.")
-def main(pairs: int, quick: bool, limit: float | None, media_s: float, short: bool, rasters: str) -> None:
+def main(
+    pairs: int, quick: bool, limit: float | None, media_s: float, short: bool, only: str, rasters: str
+) -> None:
     """Measure, print, and write build/bench.json."""
     console = Console(width=None if Console().is_terminal else 150)
     chosen = [r for r in RASTERS if r.name in rasters.split(",")]
@@ -118,10 +121,10 @@ def main(pairs: int, quick: bool, limit: float | None, media_s: float, short: bo
     dear = 1 if quick else max(3, pairs // 4)
     tool = None if short else ffmpeg.find()
     console.print(about(tool), highlight=False)
-    results = [measure(r, media_s, pairs, dear, tool, console, short=short) for r in chosen]
+    results = [measure(r, media_s, pairs, dear, tool, console, short=short, only=only) for r in chosen]
     if limit is not None and over(results, limit):
         console.print("Over the limit: measured once more, since a machine may be busy.")
-        results = [measure(r, media_s, pairs, dear, tool, console, short=short) for r in chosen]
+        results = [measure(r, media_s, pairs, dear, tool, console, short=short, only=only) for r in chosen]
     document = {"about": about(tool), "quick": quick, "media_s": media_s, "rasters": results}
     RESULT.parent.mkdir(parents=True, exist_ok=True)
     RESULT.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
@@ -160,12 +163,14 @@ def measure(
     console: Console,
     *,
     short: bool = False,
+    only: str = "",
 ) -> dict[str, Any]:
     """All series on one raster; the figures as plain values, printed as well."""
+    check = [*CHECK, *(["--only", only] if only else [])]
     file, start = content(raster, media_s), content(raster, SHORT_S)
     often = [
         Series("decode", lambda f: [*FLOOR, f]),
-        Series("check", lambda f: [*CHECK, f]),
+        Series("check", lambda f: [*check, f]),
     ]
     if not short:
         often.append(Series("check, like for like", lambda f: [*CHECK, f, "--only", LIKE_OURS]))
@@ -183,7 +188,7 @@ def measure(
             series.starts[pair] = run(series.command(start), good=VERDICT)
             series.runs[pair] = run(series.command(file), good=VERDICT)
     result = figures(raster, media_s, {s.label: s for s in (*often, *seldom)})
-    result["detectors_cpu_ms_per_s"] = per_detector(file)
+    result["detectors_cpu_ms_per_s"] = per_detector(file, check)
     _show(console, result)
     return result
 
@@ -218,9 +223,9 @@ def spread(values: Sequence[float]) -> dict[str, float]:
     return {**{name: round(quantile(values, s) or 0.0, 5) for name, s in shares.items()}, "runs": len(values)}
 
 
-def per_detector(file: Path) -> dict[str, float]:
+def per_detector(file: Path, check: Sequence[str] = CHECK) -> dict[str, float]:
     """CPU ms a media second inside each detector, features that it was first to ask for included, dearest first."""
-    report = Report.model_validate_json(output([*CHECK, str(file), "--json", "-"], good=VERDICT))
+    report = Report.model_validate_json(output([*check, str(file), "--json", "-"], good=VERDICT))
     total: dict[str, float] = {}
     for row in report.coverage:
         total[row.detector] = round(total.get(row.detector, 0.0) + row.cpu_ms_per_s, 4)

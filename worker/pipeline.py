@@ -13,6 +13,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
+import numpy.fft  # numpy loads these two when they are first used, which would be amid a watch
+import numpy.ma  # noqa: F401
+
 from contracts.findings import DefectEdge, Edge, Finding, Peak, Severity
 from contracts.report import Coverage
 from detectors.catalogue import Seat

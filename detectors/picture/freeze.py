@@ -43,6 +43,7 @@ Mask = npt.NDArray[np.bool_]  # (TILE_ROWS, TILE_COLUMNS)
 # Tickers, clocks and logos are in the two rows of tiles above, the three below, and three columns on either side.
 ABOVE, BELOW, ASIDE = 2, 3, 3
 MIDDLE = (slice(ABOVE, TILE_ROWS - BELOW), slice(ASIDE, TILE_COLUMNS - ASIDE))
+MIDDLE_TILES = (TILE_ROWS - BELOW - ABOVE) * (TILE_COLUMNS - 2 * ASIDE)
 
 JUDGED_NS = 500_000_000  # a coder refines a frozen picture for a while; then we look how it came to be
 PAST_STEP_NS = 30_000_000  # of pictures that come faster, some are remembered
@@ -137,9 +138,11 @@ class Freeze(Detector[FreezeParams]):
             self._remember(view.at_ns, small, 0.0)
             return
         yield from self._measure(view.at_ns, change.mean)
+        rest, middle = self._rest, float(change.tiles[MIDDLE].sum()) / MIDDLE_TILES
+        self._remember(view.at_ns, small, middle)
+        if rest is None and middle > self.params.max_change:
+            return  # most pictures: not all of the middle can be still
         still = change.tiles <= self.params.max_change
-        rest = self._rest
-        self._remember(view.at_ns, small, float(change.tiles[MIDDLE].mean()))
         if rest is None:
             if still[MIDDLE].all() and float(still.mean()) >= self.params.min_frozen_share:
                 self._rest = _Rest(view.at_ns, small, still)

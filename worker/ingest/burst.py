@@ -1,14 +1,16 @@
 """Decode for a moment, then look at what came of it for a moment.
 
 A decoder walks through megabytes and leaves nothing of ours in the processor's caches: looked at one by one, each
-picture costs two to three times what it costs right after another one. So packets are decoded until some 200 ms of
-media wait, or as many pictures as memory allows, and then all of it is handed out in the order in which it came.
+picture costs two to three times what it costs right after another one, and sound likewise. So packets are decoded until
+some 200 ms of pictures wait, or as many as memory allows, and then these are handed out in the order in which they
+came; sound, which is small, waits for longer where nobody waits for it.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from detectors.events import Event
@@ -16,33 +18,48 @@ from worker.ingest.decode import Decoded, TrackDecoder
 from worker.ingest.timeline import Timeline
 
 BURST_NS = 200_000_000  # of media
-BURST_BYTES = 12_000_000  # of pictures: four at 1920 x 1080 and 8 bit
+BURST_BYTES = 15_000_000  # of pictures: five at 1920 x 1080 and 8 bit
+SOUND_NS = 1_000_000_000  # of sound that is not live: a file, or a segment, which is whole
+
+
+@dataclass(slots=True)
+class _Queue:
+    """What was decoded and not handed out yet, of all tracks of one kind."""
+
+    most_ns: int
+    waiting: deque[tuple[TrackDecoder, Decoded]] = field(default_factory=deque)
+    bytes: int = 0
+    lengths: dict[str, int] = field(default_factory=dict)  # ns of media that wait, by track
 
 
 class Burst:
     """What was decoded and not handed out yet, of all tracks of one container."""
 
-    def __init__(self, timeline: Timeline) -> None:
+    def __init__(self, timeline: Timeline, *, live: bool = False) -> None:
+        """`live`: packets come as they are made, so none may wait for long."""
         self._timeline = timeline
-        self._waiting: deque[tuple[TrackDecoder, Decoded]] = deque()
-        self._bytes = 0
-        self._lengths: dict[str, int] = {}  # ns of media that wait, by track
+        self._queues = {"video": _Queue(BURST_NS), "audio": _Queue(BURST_NS if live else SOUND_NS)}
 
     def take(self, decoder: TrackDecoder, packet: Any) -> Iterator[Event]:
-        """Decode `packet`; the events of all that waits, when that is enough."""
+        """Decode `packet`; the events of all of its kind that waits, when that is enough."""
         decoded = decoder.decode(packet)
-        self._waiting.append((decoder, decoded))
-        length = self._lengths.get(decoder.track, 0) + decoded.length_ns
-        self._lengths[decoder.track] = length
-        self._bytes += decoded.picture_bytes
-        if length >= BURST_NS or self._bytes >= BURST_BYTES:
-            yield from self.hand_out()
+        queue = self._queues[decoder.kind]
+        queue.waiting.append((decoder, decoded))
+        length = queue.lengths.get(decoder.track, 0) + decoded.length_ns
+        queue.lengths[decoder.track] = length
+        queue.bytes += decoded.picture_bytes
+        if length >= queue.most_ns or queue.bytes >= BURST_BYTES:
+            yield from self._empty(queue)
 
     def hand_out(self) -> Iterator[Event]:
         """The events of all that waits."""
-        self._lengths.clear()
-        self._bytes = 0
-        while self._waiting:
-            decoder, decoded = self._waiting.popleft()
+        for queue in self._queues.values():
+            yield from self._empty(queue)
+
+    def _empty(self, queue: _Queue) -> Iterator[Event]:
+        queue.lengths.clear()
+        queue.bytes = 0
+        while queue.waiting:
+            decoder, decoded = queue.waiting.popleft()
             yield from decoder.hand_out(decoded)
             yield from self._timeline.ticks()

@@ -87,6 +87,7 @@ class TrackDecoder:
         self._fps = 0.0
         self._cadence = Cadence()
         self._blocks: _Blocks | None = None
+        self._layout: tuple[str, tuple[str, ...]] = ("", ())  # of the last sound, and its channels' names
         self._counts = False  # its place in time is told by samples alone
         self._left: TrackPlace | None = None  # by the reading before
 
@@ -125,6 +126,7 @@ class TrackDecoder:
         context = stream.codec_context
         if context is None:
             raise ValueError("no decoder")
+        self._base = stream.time_base
         signature: tuple[Any, ...]
         if self.kind == "video":
             signature = (context.name, bytes(context.extradata or b""), context.width, context.height)
@@ -183,7 +185,6 @@ class TrackDecoder:
             if not self._waiting_for_key:
                 yield Damage(self._due_ns(decoded.packet), self.track, 1, _words(decoded.error))
             return
-        self._base = decoded.packet.time_base
         for frame in decoded.frames:
             yield from self._frame(frame)
 
@@ -274,7 +275,10 @@ class TrackDecoder:
         count, rate = samples.shape[1], frame.sample_rate
         if not count or not rate:
             return
-        names = channel_names(frame.layout)
+        layout = frame.layout
+        if layout.name != self._layout[0]:
+            self._layout = (layout.name, channel_names(layout))
+        names = self._layout[1]
         raw = None if self._counts else self._raw_ns(frame)
         if raw is None:
             raw = self._follow()

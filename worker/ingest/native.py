@@ -159,7 +159,7 @@ class NativeReading:
         self, container: Any, streams: list[Any], decoders: dict[int, TrackDecoder], timeline: Timeline
     ) -> Iterator[Event | None]:
         packets = container.demux(streams)
-        burst = Burst(timeline)
+        burst = Burst(timeline, live=self._live)
         errors = 0
         while True:
             try:

@@ -82,8 +82,14 @@ def _view(plane: Any, size: int, columns: int = 0) -> Plane:
 def sound(frame: av.AudioFrame) -> Samples:
     """(channels, samples) float32; full scale is 1.0 whatever the sample format was."""
     name = frame.format.name
-    raw = frame.to_ndarray()
     channels = len(frame.layout.channels)
+    if name == "fltp":  # what nearly every decoder of sound gives
+        out = np.empty((channels, frame.samples), np.float32)
+        planes: tuple[Any, ...] = frame.planes
+        for channel, plane in enumerate(planes):
+            out[channel] = np.frombuffer(plane, np.float32, frame.samples)
+        return out
+    raw = frame.to_ndarray()
     if not frame.format.is_planar:
         raw = raw.reshape(-1, channels).T
     if name.startswith(("flt", "dbl")):

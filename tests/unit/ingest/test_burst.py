@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from detectors.events import Event, Tick
-from worker.ingest.burst import BURST_BYTES, BURST_NS, Burst
+from worker.ingest.burst import BURST_BYTES, BURST_NS, SOUND_NS, Burst
 from worker.ingest.decode import Decoded, TrackDecoder
 from worker.ingest.timeline import Timeline
 
@@ -12,8 +12,8 @@ from worker.ingest.timeline import Timeline
 class Decoder:
     """Stands in for libav: each packet is one frame, named by a number."""
 
-    def __init__(self, track: str, length_ns: int, picture_bytes: int) -> None:
-        self.track = track
+    def __init__(self, kind: str, length_ns: int, picture_bytes: int) -> None:
+        self.kind, self.track = kind, f"{kind}:0"
         self._length_ns, self._picture_bytes = length_ns, picture_bytes
 
     def decode(self, packet: Any) -> Decoded:
@@ -23,29 +23,33 @@ class Decoder:
         yield Tick(decoded.packet)
 
 
-def decoded_in_a_row(length_ns: int, picture_bytes: int) -> tuple[list[int], list[int]]:
-    """(what came out, how many waited at most each time something came out) of 12 packets of two tracks."""
+def decoded_in_a_row(
+    length_ns: int, picture_bytes: int, *, live: bool = False
+) -> tuple[list[int], list[list[int]]]:
+    """(what came out, what came together) of 12 packets, the odd ones of sound."""
     decoders = [
-        cast(TrackDecoder, Decoder(track, length_ns, picture_bytes)) for track in ("video:0", "audio:0")
+        cast(TrackDecoder, Decoder(kind, length_ns, picture_bytes * (kind == "video")))
+        for kind in ("video", "audio")
     ]
-    burst = Burst(Timeline())
-    out: list[int] = []
-    waited: list[int] = []
-    for number in range(12):
-        came = [event.at_ns for event in burst.take(decoders[number % 2], number)]
-        if came:
-            waited.append(len(came))
-        out += came
-    out += [event.at_ns for event in burst.hand_out()]
-    return out, waited
+    burst = Burst(Timeline(), live=live)
+    together = [[event.at_ns for event in burst.take(decoders[number % 2], number)] for number in range(12)]
+    together.append([event.at_ns for event in burst.hand_out()])
+    return [number for part in together for number in part], [part for part in together if part]
 
 
 def test_what_waits_comes_out_in_order_and_once() -> None:
     for length_ns, picture_bytes in ((BURST_NS // 3, 1), (1, BURST_BYTES // 4), (BURST_NS, 1), (1, 1)):
-        assert decoded_in_a_row(length_ns, picture_bytes)[0] == list(range(12))
+        for live in (False, True):
+            out = decoded_in_a_row(length_ns, picture_bytes, live=live)[0]
+            assert [n for n in out if n % 2 == 0] == [0, 2, 4, 6, 8, 10]
+            assert [n for n in out if n % 2] == [1, 3, 5, 7, 9, 11]
 
 
 def test_a_burst_is_bounded_by_media_time_of_a_track_and_by_memory() -> None:
-    assert decoded_in_a_row(BURST_NS // 2, 1)[1] == [3, 3, 3, 3]  # the track that came first is full first
-    assert decoded_in_a_row(1, BURST_BYTES // 4)[1] == [4, 4, 4]
-    assert decoded_in_a_row(BURST_NS, 1)[1] == [1] * 12
+    assert decoded_in_a_row(BURST_NS // 2, 1)[1] == [[0, 2], [4, 6], [8, 10], [1, 3, 5, 7, 9, 11]]
+    assert decoded_in_a_row(1, BURST_BYTES // 3)[1][:2] == [[0, 2, 4], [6, 8, 10]]
+    assert decoded_in_a_row(SOUND_NS // 2, 1)[1][:3] == [[0], [2], [1, 3]]
+
+
+def test_sound_that_comes_as_it_is_made_waits_no_longer_than_pictures() -> None:
+    assert decoded_in_a_row(BURST_NS // 2, 1, live=True)[1][:4] == [[0, 2], [1, 3], [4, 6], [5, 7]]
