@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -26,6 +27,11 @@ class Seat:
 
 def load(package: str = "detectors") -> dict[str, AnyDetector]:
     """Every detector below `package` by id: each module of each family folder holds one, named as the file."""
+    return dict(_loaded(package))
+
+
+@cache
+def _loaded(package: str) -> dict[str, AnyDetector]:
     found: dict[str, AnyDetector] = {}
     root = importlib.import_module(package)
     for family in pkgutil.iter_modules(root.__path__, root.__name__ + "."):

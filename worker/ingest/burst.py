@@ -19,6 +19,9 @@ from worker.ingest.timeline import Timeline
 
 BURST_NS = 200_000_000  # of media
 BURST_BYTES = 15_000_000  # of pictures: five at 1920 x 1080 and 8 bit
+SMALL_BYTES = (
+    700_000  # a picture up to 720 x 576: decoding it leaves the caches as they are, so one is a burst
+)
 SOUND_NS = 1_000_000_000  # of sound that is not live: a file, or a segment, which is whole
 
 
@@ -48,7 +51,8 @@ class Burst:
         length = queue.lengths.get(decoder.track, 0) + decoded.length_ns
         queue.lengths[decoder.track] = length
         queue.bytes += decoded.picture_bytes
-        if length >= queue.most_ns or queue.bytes >= BURST_BYTES:
+        small = 0 < decoded.picture_bytes <= SMALL_BYTES * len(decoded.frames)
+        if small or length >= queue.most_ns or queue.bytes >= BURST_BYTES:
             yield from self._empty(queue)
 
     def hand_out(self) -> Iterator[Event]:

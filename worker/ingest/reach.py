@@ -11,15 +11,13 @@ import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.client import HTTPException
 from urllib.parse import urljoin, urlsplit
-
-import httpcore
-import httpx
 
 from contracts.clock import Clock
 from contracts.errors import SourceUnreachable
 from contracts.urls import redact
-from worker.ingest.hls.net import Guard, GuardedTransport, NetFault
+from worker.ingest.hls.net import Client, Guard, NetFault
 from worker.ingest.native import PlaylistFound
 from worker.ingest.options import IngestOptions
 
@@ -49,33 +47,30 @@ class Reach:
             return url
         guard = Guard(self.clock, threading.Event(), allow_address=self.allow_address)
         guard.begin(self.options.open_timeout_s + self.options.read_timeout_s)
-        timeout = httpx.Timeout(self.options.read_timeout_s, connect=self.options.open_timeout_s)
+        client = Client(guard, connect_s=self.options.open_timeout_s, wait_s=self.options.read_timeout_s)
         try:
-            with httpx.Client(transport=GuardedTransport(guard), timeout=timeout, trust_env=False) as client:
-                return self._follow(client, url)
+            return self._follow(client, url)
         except NetFault as error:
             raise SourceUnreachable(f"{redact(url)}: {error}.", cause=error.cause) from error
-        except (OSError, httpcore.ProtocolError, httpx.HTTPError, httpx.InvalidURL) as error:
+        except (OSError, HTTPException, ValueError) as error:
             raise SourceUnreachable(
                 f"{redact(url)}: the connection failed ({error}).", cause="closed"
             ) from error
+        finally:
+            client.close()
 
-    def _follow(self, client: httpx.Client, url: str) -> str:
-        first = httpx.URL(url).host
+    def _follow(self, client: Client, url: str) -> str:
+        first = urlsplit(url).hostname
         for _ in range(MAX_REDIRECTS + 1):
             self.allow(url)
             headers = dict(self.options.request_headers())
-            if httpx.URL(url).host != first:
+            if urlsplit(url).hostname != first:
                 headers.pop("Authorization", None)
-            request = client.build_request("GET", url, headers=headers)
-            response = client.send(request, stream=True, follow_redirects=False)
-            try:
-                if response.is_redirect:
-                    url = urljoin(url, response.headers["location"])
+            with client.get(url, headers) as answer:
+                if answer.location is not None:
+                    url = urljoin(url, answer.location)
                     continue
-                begins = next(response.iter_bytes(_LOOKED_AT), b"") if response.is_success else b""
-            finally:
-                response.close()
+                begins = next(answer.pieces(_LOOKED_AT), b"") if 200 <= answer.status < 300 else b""
             if begins.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"#EXTM3U"):
                 raise PlaylistFound(url)
             return url

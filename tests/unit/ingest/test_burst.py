@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from detectors.events import Event, Tick
-from worker.ingest.burst import BURST_BYTES, BURST_NS, SOUND_NS, Burst
+from worker.ingest.burst import BURST_BYTES, BURST_NS, SMALL_BYTES, SOUND_NS, Burst
 from worker.ingest.decode import Decoded, TrackDecoder
 from worker.ingest.timeline import Timeline
 
@@ -24,7 +24,7 @@ class Decoder:
 
 
 def decoded_in_a_row(
-    length_ns: int, picture_bytes: int, *, live: bool = False
+    length_ns: int, picture_bytes: int = SMALL_BYTES + 1, *, live: bool = False
 ) -> tuple[list[int], list[list[int]]]:
     """(what came out, what came together) of 12 packets, the odd ones of sound."""
     decoders = [
@@ -38,7 +38,12 @@ def decoded_in_a_row(
 
 
 def test_what_waits_comes_out_in_order_and_once() -> None:
-    for length_ns, picture_bytes in ((BURST_NS // 3, 1), (1, BURST_BYTES // 4), (BURST_NS, 1), (1, 1)):
+    for length_ns, picture_bytes in (
+        (BURST_NS // 3, 1),
+        (BURST_NS // 3, SMALL_BYTES + 1),
+        (1, BURST_BYTES // 4),
+        (1, 1),
+    ):
         for live in (False, True):
             out = decoded_in_a_row(length_ns, picture_bytes, live=live)[0]
             assert [n for n in out if n % 2 == 0] == [0, 2, 4, 6, 8, 10]
@@ -46,10 +51,14 @@ def test_what_waits_comes_out_in_order_and_once() -> None:
 
 
 def test_a_burst_is_bounded_by_media_time_of_a_track_and_by_memory() -> None:
-    assert decoded_in_a_row(BURST_NS // 2, 1)[1] == [[0, 2], [4, 6], [8, 10], [1, 3, 5, 7, 9, 11]]
+    assert decoded_in_a_row(BURST_NS // 2)[1] == [[0, 2], [4, 6], [8, 10], [1, 3, 5, 7, 9, 11]]
     assert decoded_in_a_row(1, BURST_BYTES // 3)[1][:2] == [[0, 2, 4], [6, 8, 10]]
-    assert decoded_in_a_row(SOUND_NS // 2, 1)[1][:3] == [[0], [2], [1, 3]]
+    assert decoded_in_a_row(SOUND_NS // 2)[1][:3] == [[0], [2], [1, 3]]
 
 
 def test_sound_that_comes_as_it_is_made_waits_no_longer_than_pictures() -> None:
-    assert decoded_in_a_row(BURST_NS // 2, 1, live=True)[1][:4] == [[0, 2], [1, 3], [4, 6], [5, 7]]
+    assert decoded_in_a_row(BURST_NS // 2, live=True)[1][:4] == [[0, 2], [1, 3], [4, 6], [5, 7]]
+
+
+def test_small_pictures_are_handed_out_at_once() -> None:
+    assert decoded_in_a_row(1, SMALL_BYTES)[1][:3] == [[0], [2], [4]]

@@ -6,18 +6,16 @@ import random
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qsl, unquote, urlencode, urljoin, urlsplit, urlunsplit
 
-import httpcore
-import httpx
-
 from contracts.clock import Clock
 from contracts.errors import SourceForbidden
 from contracts.urls import is_url, redact
-from worker.ingest.hls.net import Guard, GuardedTransport, NetFault
+from worker.ingest.hls.net import Answer, Client, Guard, NetFault
 from worker.ingest.hls.playlist import ByteRange
 from worker.ingest.options import IngestOptions
 
@@ -83,9 +81,9 @@ class Access:
         elif not Path(url).resolve().is_relative_to(Path(self.home).resolve().parent):
             raise SourceForbidden(f"{url} is not below the folder of its playlist.", cause="forbidden")
 
-    def trusts(self, url: httpx.URL) -> bool:
+    def trusts(self, url: str) -> bool:
         """Whether `url` is on the home's host."""
-        return is_url(self.home) and httpx.URL(self.home).host == url.host
+        return is_url(self.home) and urlsplit(self.home).hostname == urlsplit(url).hostname
 
 
 def resolve(base: str, reference: str) -> str:
@@ -129,11 +127,8 @@ class Fetcher:
     ) -> None:
         self._options, self._access, self._clock = options, access, clock
         self._guard = Guard(clock, stop, allow_address=access.allow_address)
-        self._client = httpx.Client(
-            transport=GuardedTransport(self._guard),
-            cookies=CookieJar() if cookies is None else cookies,
-            timeout=httpx.Timeout(options.read_timeout_s, connect=options.open_timeout_s),
-            trust_env=False,
+        self._client = Client(
+            self._guard, connect_s=options.open_timeout_s, wait_s=options.read_timeout_s, cookies=cookies
         )
 
     def close(self) -> None:
@@ -165,15 +160,13 @@ class Fetcher:
             trip.fail("forbidden", str(error))
         except NetFault as fault:
             trip.fail(fault.cause, str(fault))
-        except httpx.DecodingError as error:
-            trip.fail("wrong_content", f"its content coding is damaged ({error})")
-        except (httpx.InvalidURL, httpcore.LocalProtocolError, httpcore.UnsupportedProtocol) as error:
-            trip.fail("invalid_url", f"the address cannot be used ({error})")
-        except (OSError, httpcore.ProtocolError) as error:
+        except (OSError, HTTPException) as error:
             if trip.status is None:
                 trip.fail("closed", f"the connection ended before an answer ({error})")
             else:
                 trip.fail("truncated", f"the connection ended after {trip.received} bytes")
+        except ValueError as error:
+            trip.fail("invalid_url", f"the address cannot be used ({error})")
         seconds = self._clock.monotonic() - began
         body = trip.body if trip.cause is None else b""
         return Fetched(what, trip.url, trip.status, body, seconds, trip.cause, trip.detail)
@@ -183,7 +176,7 @@ class Fetcher:
             return MAX_KEY_BYTES
         return self._options.max_playlist_bytes if what == "playlist" else self._options.max_segment_bytes
 
-    def _headers(self, what: What, url: httpx.URL, byte_range: ByteRange | None) -> dict[str, str]:
+    def _headers(self, what: What, url: str, byte_range: ByteRange | None) -> dict[str, str]:
         headers = dict(self._options.request_headers())
         if self._options.bearer and not self._access.trusts(url):
             headers.pop("Authorization", None)
@@ -194,24 +187,19 @@ class Fetcher:
 
     def _network(self, what: What, trip: _Trip, byte_range: ByteRange | None, limit: int) -> None:
         for _ in range(MAX_REDIRECTS + 1):
-            url = httpx.URL(trip.url)
-            request = self._client.build_request("GET", url, headers=self._headers(what, url, byte_range))
-            response = self._client.send(request, stream=True, follow_redirects=False)
-            try:
-                trip.status = response.status_code
-                if not response.has_redirect_location:
-                    self._body(response, trip, byte_range, limit)
+            with self._client.get(trip.url, self._headers(what, trip.url, byte_range)) as answer:
+                trip.status = answer.status
+                if answer.location is None:
+                    self._body(answer, trip, byte_range, limit)
                     return
-            finally:
-                response.close()
-            trip.url = urljoin(trip.url, response.headers["location"])
+                trip.url = urljoin(trip.url, answer.location)
             if not is_url(trip.url):
                 raise SourceForbidden("A redirect leads to a file of this machine.", cause="forbidden")
             self._access.check(trip.url)
         trip.fail("redirects", f"more than {MAX_REDIRECTS} redirects")
 
-    def _body(self, response: httpx.Response, trip: _Trip, byte_range: ByteRange | None, limit: int) -> None:
-        status = response.status_code
+    def _body(self, answer: Answer, trip: _Trip, byte_range: ByteRange | None, limit: int) -> None:
+        status = answer.status
         if not 200 <= status < 300:
             family = f"http_{status // 100}xx"
             trip.fail(f"http_{status}" if status in _OWN_WORD else family, f"the origin answered {status}")
@@ -220,7 +208,7 @@ class Fetcher:
         if ranged:
             limit *= 16
         body = bytearray()
-        for chunk in response.iter_bytes(_CHUNK):
+        for chunk in answer.pieces(_CHUNK):
             body += chunk
             trip.received = len(body)
             if len(body) > limit:
