@@ -126,7 +126,6 @@ class TrackDecoder:
         context = stream.codec_context
         if context is None:
             raise ValueError("no decoder")
-        self._base = stream.time_base
         signature: tuple[Any, ...]
         if self.kind == "video":
             signature = (context.name, bytes(context.extradata or b""), context.width, context.height)
@@ -142,10 +141,12 @@ class TrackDecoder:
                 context.layout.name,
             )
         if self._context is not None and signature == self._signature and not fresh:
+            self._base = stream.time_base
             return
         if self._context is not None:
             yield from self.flush()
             self._cadence = Cadence()
+        self._base = stream.time_base
         self._signature = signature
         self._context = context
         if not context.is_open:
