@@ -33,6 +33,7 @@ class _Queue:
     waiting: deque[tuple[TrackDecoder, Decoded]] = field(default_factory=deque)
     bytes: int = 0
     lengths: dict[str, int] = field(default_factory=dict)  # ns of media that wait, by track
+    age_ns: int = 0  # how much of the other kind was decoded while it waited
 
 
 class Burst:
@@ -41,11 +42,20 @@ class Burst:
     def __init__(self, timeline: Timeline, *, live: bool = False) -> None:
         """`live`: packets come as they are made, so none may wait for long."""
         self._timeline = timeline
-        self._queues = {"video": _Queue(BURST_NS), "audio": _Queue(BURST_NS if live else SOUND_NS)}
+        self._patience_ns = BURST_NS if live else SOUND_NS
+        self._queues = {"video": _Queue(BURST_NS), "audio": _Queue(self._patience_ns)}
 
     def take(self, decoder: TrackDecoder, packet: Any) -> Iterator[Event]:
-        """Decode `packet`; the events of all of its kind that waits, when that is enough."""
+        """Decode `packet`; the events of all of its kind that waits, when that is enough.
+
+        And of the other kind before, when that has waited for so long that it may have ended.
+        """
         decoded = decoder.decode(packet)
+        for kind, other in self._queues.items():
+            if kind != decoder.kind and other.waiting:
+                other.age_ns += decoded.length_ns
+                if other.age_ns >= self._patience_ns:
+                    yield from self._empty(other)
         queue = self._queues[decoder.kind]
         queue.waiting.append((decoder, decoded))
         length = queue.lengths.get(decoder.track, 0) + decoded.length_ns
@@ -62,7 +72,7 @@ class Burst:
 
     def _empty(self, queue: _Queue) -> Iterator[Event]:
         queue.lengths.clear()
-        queue.bytes = 0
+        queue.bytes = queue.age_ns = 0
         while queue.waiting:
             decoder, decoded = queue.waiting.popleft()
             yield from decoder.hand_out(decoded)

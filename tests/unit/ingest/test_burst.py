@@ -62,3 +62,13 @@ def test_sound_that_comes_as_it_is_made_waits_no_longer_than_pictures() -> None:
 
 def test_small_pictures_are_handed_out_at_once() -> None:
     assert decoded_in_a_row(1, SMALL_BYTES)[1][:3] == [[0], [2], [4]]
+
+
+def test_what_has_ended_does_not_wait_for_more_of_its_kind() -> None:
+    burst = Burst(Timeline())
+    sound = cast(TrackDecoder, Decoder("audio", SOUND_NS // 4, 0))
+    pictures = cast(TrackDecoder, Decoder("video", SOUND_NS // 4, SMALL_BYTES + 1))
+    out = [event.at_ns for event in burst.take(sound, 100)]
+    for number in range(4):
+        out += [event.at_ns for event in burst.take(pictures, number)]
+    assert out == [0, 1, 2, 100, 3]
