@@ -27,6 +27,7 @@ ALIKE = 0.9  # correlation of patches from which they do
 LEAP = 1.8  # times the movement before, and unlike: a cut
 CALM_CODES = 5.0  # movement from one sample to the next up to which a scene must stay alike all the time
 AS_BEFORE = (0.6, 1.25)  # times the movement before: it goes on so
+RACED = 25.0  # 8-bit code values, from one sample to the next: more is another shot, or might as well be
 EVEN = 1.4  # times the least contrast between patches at most: it shows the same things
 STILL_THERE, GONE = 0.6, 0.34  # of a value, on two samples next to each other: a dissolve takes longer
 ROSE_FROM, ROSE_TO = 0.35, 0.6  # of a rise, on two samples next to each other
@@ -144,12 +145,13 @@ class Scene:
         return None
 
     def steady_at(self, at_ns: int, most: float) -> bool:
-        """Whether mean luma changed by no more than `most` to the sample at `at_ns`, and contrast hardly."""
+        """Whether mean luma changed by no more than `most` to the sample at `at_ns`, and all else as movement does."""
         for before, now in pairwise(self._past):
             if now.at_ns == at_ns:
                 lighter = abs(float(now.patches.mean() - before.patches.mean()))
                 contrasts = float(before.patches.std()), float(now.patches.std())
-                return lighter <= most and max(contrasts) <= EVEN * min(contrasts)
+                raced = movement(before.patches, now.patches) > RACED
+                return lighter <= most and not raced and max(contrasts) <= EVEN * min(contrasts)
         return False
 
     @property
