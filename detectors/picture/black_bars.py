@@ -47,7 +47,6 @@ class BlackBars(Detector[BlackBarsParams]):
     """See the module's docstring."""
 
     id = "black_bars"
-    trial = True
     scope = Scope.VIDEO
     rate_hz = SAMPLED_HZ
     needs = (SEEN,)

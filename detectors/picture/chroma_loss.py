@@ -50,7 +50,6 @@ class ChromaLoss(Detector[ChromaLossParams]):
     """See the module's docstring."""
 
     id = "chroma_loss"
-    trial = True
     scope = Scope.VIDEO
     rate_hz = SAMPLED_HZ
     needs = (CHROMA_SPREAD, LUMA_SPREAD, PATCHES)
