@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,11 +20,13 @@ DETECTORS = (
 
 
 @pytest.fixture(autouse=True)
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Playlists are asked for again at once."""
+def hurry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Playlists are asked for again at once. Codecs go with the test: a process forked later could not end them."""
     wait = client.HlsClient._wait
     monkeypatch.setattr(client.HlsClient, "_wait", lambda self, seconds: wait(self, min(seconds, 0.01)))
     monkeypatch.setattr(client, "IDLE_S", 0.05)
+    yield
+    gc.collect()
 
 
 @contextmanager
