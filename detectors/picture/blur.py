@@ -6,10 +6,11 @@ Defect    `blur`, warning: within a shot, sharpness falls at once to `max_sharpn
           against the contrast of the whole to a `min_rise`th of what it was or less, for `min_seconds`; dated at
           the first such picture, closed when sharpness is back. A quarter of the detailed parts that is sharp, as
           with shallow depth of field, is enough to be sharp.
-Blind to  Shots soft from their first picture, focus that is lost slowly, blur of less than about two samples at full
-          raster, streams that are soft from the beginning, what begins within a second of a cut, or mildly in fast
-          movement. Fog and night have too little detail to be judged, and where contrast goes too, it is a fade.
-          A camera that loses its focus at once, and for seconds, looks like the fault.
+Blind to  Shots soft from their first picture, focus that is lost slowly, blur of less than about two samples of 640 a
+          line (half of the plainly visible cases in rasters of 400 to 500), streams that are soft from the beginning,
+          what begins within a second of a cut, or mildly in fast movement. Fog and night have too little detail to be
+          judged, and where contrast goes too, it is a fade. A camera that loses its focus at once, and for seconds,
+          looks like the fault.
 Source    Ratio of detail at two scales after Crete et al., "The blur effect", 2007; comparison within the shot is ours.
 """
 
@@ -29,7 +30,7 @@ SHARP_RANK = 0.8  # of them are less sharp
 LEAST_DETAIL = 0.5  # mean coarse detail of those parts, 8-bit code values
 BIAS = 0.3  # detail that a coder leaves or takes
 FINE_BIAS = 0.15
-LEAST_CONTRAST = 6.0  # between parts, 8-bit code values
+LEAST_CONTRAST = 9.0  # between parts, 8-bit code values
 STILL_SOFT = 1.06  # times `max_sharpness`: up to there it stays blurred
 KEPT_CONTRAST = 0.8  # of the contrast between parts is left, else it is a fade
 RACING = 2.0  # times softer, in fast movement

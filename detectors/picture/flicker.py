@@ -150,7 +150,7 @@ class Flicker(Detector[FlickerParams]):
         self._look_ns = now
         window = [s for s in self._swings if now - s.at_ns <= WINDOW_NS]
         depth = _rhythm(window)
-        if depth and not (_lit(levels) >= LEAST_LIT and _is_light(window)):
+        if depth and not (_lit(window) >= LEAST_LIT and _is_light(window)):
             depth = 0.0
         self._depth = max(self._depth, depth)
         if depth >= self.params.min_depth_percent and (not self._usual or now - self._last_ns < PAUSE_NS):
@@ -206,9 +206,9 @@ def _is_light(swings: Sequence[_Swing]) -> bool:
     return float(bright @ gains) >= LEAST_PART * float(gains @ gains)
 
 
-def _lit(levels: Counts) -> float:
-    """The share of samples that are not dark."""
-    return float(levels[round(DARK) :].sum() / levels.sum())
+def _lit(swings: Sequence[_Swing]) -> float:
+    """The share of samples that are not dark, in the darkest of the pictures."""
+    return min(float(s.levels[round(DARK) :].sum() / s.levels.sum()) for s in swings)
 
 
 def _middle(values: Tiles) -> float:

@@ -7,8 +7,8 @@ Defect    `picture_noise`, warning: within a shot, the floor rises at once to `m
           Dated at the first such picture, closed when the floor is down again. What has texture only here and
           there (rain, confetti, water) leaves quiet parts.
 Blind to  Noise of a whole programme or shot (film grain, high gain), noise that grows slowly, noise that a coder at low
-          bit rate takes away or turns into blocks, weak noise that begins within a second of a cut or in fast
-          movement, rasters of less than 200 lines.
+          bit rate takes away or turns into blocks, weak noise that begins within a second of a cut or in fast movement
+          (all in all one in six of those plainly visible), rasters of less than 200 lines.
 Source    Noise estimation in the most homogeneous blocks, as in Amer and Dubois 2005; comparison within the shot is
           our own.
 """
