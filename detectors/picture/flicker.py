@@ -27,7 +27,7 @@ from detectors.detector import Detector, Params, Scope
 from detectors.events import Break
 from detectors.frame import Feature, Frame, PictureView
 from detectors.hold import Hold
-from detectors.picture_features import LUMA_HISTOGRAM, LUMA_SMALL, Tiles, black_code, tile_means
+from detectors.picture_features import LUMA_SMALL, Tiles, black_code, tile_means
 
 SECOND_NS = 1_000_000_000
 WINDOW_NS = 1_300_000_000
@@ -52,7 +52,7 @@ BY_TURNS = 0.95  # of the pictures swing back what the one before swung: light a
 # Natural logarithms of gains: tiles that differ by so much show another picture, and no flicker is so deep.
 CUT, DEEPEST = 0.12, 0.25
 
-Counts = npt.NDArray[np.float32]  # (256,) samples of each level above black, 8-bit code values
+Counts = npt.NDArray[np.float32]  # (240 or 256,) samples of each level from black up, 8-bit code values
 Series = npt.NDArray[np.float64]
 
 
@@ -63,6 +63,14 @@ def _tile_logs(frame: Frame) -> Tiles:
 
 
 TILE_LOGS: Feature[Frame, Tiles] = Feature("flicker_tile_logs", _tile_logs)
+
+
+def _level_counts(frame: Frame) -> Counts:
+    counts = cv2.calcHist([frame[LUMA_SMALL][::2]], [0], None, [256], [0, 256]).ravel()
+    return np.asarray(counts[black_code(frame.full_range) :], np.float32)
+
+
+LEVEL_COUNTS: Feature[Frame, Counts] = Feature("flicker_level_counts", _level_counts)
 
 
 class FlickerParams(Params):
@@ -87,7 +95,7 @@ class Flicker(Detector[FlickerParams]):
 
     id = "flicker"
     scope = Scope.VIDEO
-    needs = (TILE_LOGS, LUMA_HISTOGRAM)
+    needs = (TILE_LOGS, LEVEL_COUNTS)
     suppressed_by = ("flash", "picture_missing", "black")
     Params = FlickerParams
 
@@ -132,7 +140,7 @@ class Flicker(Detector[FlickerParams]):
 
     def _swing(self, view: PictureView, tiles: Tiles, lit: npt.NDArray[np.bool_]) -> Iterator[DefectEdge]:
         now = view.at_ns
-        gains, levels = tiles[lit], view[LUMA_HISTOGRAM].whole
+        gains, levels = tiles[lit], view[LEVEL_COUNTS]
         if gains.size < LEAST_TILES:
             self._swings.clear()
             return
@@ -195,7 +203,7 @@ def _bright_log(levels: Counts) -> float:
     counts = levels[::-1]
     half = 0.5 * float(counts.sum())
     taken = np.clip(half - (np.cumsum(counts) - counts), 0, counts)
-    return float(np.log(max(DARK, float(taken @ LEVELS) / half)))
+    return float(np.log(max(DARK, float(taken @ np.arange(len(counts) - 1, -1, -1)) / half)))
 
 
 def _is_light(swings: Sequence[_Swing]) -> bool:
@@ -216,7 +224,6 @@ def _middle(values: Tiles) -> float:
     return float(np.sort(values)[len(values) // 2])
 
 
-LEVELS = np.arange(256, dtype=np.float32)[::-1]
 DARKEST = float(np.log(DARK)) + 1e-3
 
 
