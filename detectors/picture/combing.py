@@ -7,10 +7,11 @@ Defect    `combing`, warning: of what moves, `min_share` or more is combed, in f
           in two seconds and over `min_seconds`. So film brought to 60 fields a second, of which two pictures in five
           are combed (3:2 pulldown), is found too. Dated from the first such picture to the last; five pictures a
           second are looked at, on sixteen bands of lines of the full raster.
-Blind to  Combing where nothing moves, which nobody sees; combs that were scaled after weaving; swapped fields without
-          weaving. Strong noise smeared along the lines may pass for a comb; beside `picture_noise` it is not told. A
-          stream that says of itself that it is interlaced combs by nature, and receivers deinterlace it: it is not
-          judged.
+Blind to  Combing where nothing moves, which nobody sees; where little moves, as of somebody who talks, it is told up to
+          1.5 s late, or not at all (one in eight of the plainly visible cases); combs that were scaled after weaving;
+          swapped fields without weaving. Strong noise smeared along the lines may pass for a comb; beside
+          `picture_noise` it is not told. A stream that says of itself that it is interlaced combs by nature, and
+          receivers deinterlace it: it is not judged.
 Source    Practice: the comb, or zipper, by which deinterlacers tell woven fields.
 """
 
