@@ -4,10 +4,10 @@ Measures  click_height  dB, at each click: the largest second difference of the 
           largest from 4 to 20 ms before and after it.
 Defect    click         warning: `min_count` or more clicks, none more than `quiet_seconds` after the one before. A
           click stands `min_height_db` above what is 4 to 20 ms beside it and 18 dB above what is 2 or 3 ms beside it,
-          is above `min_dbfs`, and lies in sound that is alike before and after (within 10 dB; within 26 dB where it
-          stands 33 dB above both). What is heard in several channels within 30 ms is one click. The defect lasts from
-          the first click to the last; those that stand up to 4 dB less high and lie within a second of another belong
-          to it and do not count.
+          is above `min_dbfs`, and lies in sound that is alike before and after (within 10 dB; within 20 dB where it
+          stands 30 dB above both). What is heard in several channels within 30 ms is one click. The defect lasts from
+          the first click to the last; those that stand up to 4 dB less high, or in sound that differs by up to 20 dB,
+          and lie within a second of another belong to it and do not count.
 Blind to  clicks further apart; clicks in noise, applause and cymbals, which hide them; the edges of sound and silence.
           Sound effects made of single samples, synthesised notes that begin with a jump, and records that crackle do
           click.
@@ -33,7 +33,7 @@ SECOND = 1_000_000_000
 NEAR, FAR = 4, 20  # steps of about 1 ms: what lies so far from a click is beside it
 RINGS = 10 ** (-18 / 20)  # what is nearer, but for the steps next to it, must be so much weaker
 ALIKE = 10 ** (10 / 20)  # what is before, against what is after
-HIGH, NEARLY_ALIKE = 10 ** (33 / 20), 10 ** (26 / 20)  # beside a click so high it may differ more
+HIGH, NEARLY_ALIKE = 10 ** (30 / 20), 10 ** (20 / 20)  # beside a click so high, or one in company
 WEAKER = 10 ** (-4 / 20)  # a click that counts in company only, within so long of the next
 WEAKER_NS = SECOND
 KEPT = 32  # clicks remembered before there are enough
@@ -125,9 +125,10 @@ class Click(Detector[ClickParams]):
             near = p[row, step - NEAR + 1 : step + NEAR]
             rings = max(float(near[: NEAR - 2].max()), float(near[NEAR + 1 :].max()))
             height = here / max(before, after)
-            alike = max(before, after) < min(before, after) * (ALIKE if height < HIGH else NEARLY_ALIKE)
-            if here >= float(near.max()) and rings * WEAKER < here * RINGS and alike:
-                sure = height >= self._height and rings < here * RINGS
+            differ = max(before, after) / min(before, after)
+            if here >= float(near.max()) and rings * WEAKER < here * RINGS and differ < NEARLY_ALIKE:
+                alike = differ < ALIKE or height > HIGH
+                sure = alike and height >= self._height and rings < here * RINGS
                 if height >= self._height * WEAKER:
                     yield step, row, 20 * float(np.log10(height)), sure
 
