@@ -23,7 +23,7 @@ from detectors.shots import PATCHES, Rise
 class BlockinessParams(Params):
     """What counts as blocks."""
 
-    min_ratio: float = Field(default=1.55, ge=1, le=8, description="ratio of steps on the grid to all steps")
+    min_ratio: float = Field(default=1.45, ge=1, le=8, description="ratio of steps on the grid to all steps")
     min_rise: float = Field(default=1.45, ge=1, le=8, description="times the ratio before")
     certain_ratio: float = Field(default=2.4, ge=1, le=8, description="ratio that no shot brings with it")
     min_seconds: float = Field(default=2.0, ge=0, le=3600, description="seconds of media time")

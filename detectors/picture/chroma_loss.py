@@ -6,7 +6,8 @@ Defect    `chroma_loss`, error: within a shot, Cb or Cr or both go flat at once 
           neutral and flat (green, as decoders show lost planes), or one without any life beside one with it, are
           a defect from the first picture on.
 Blind to  Colour that goes at a cut or slowly (black-and-white inserts, fades of colour are programme), a stream
-          without colour from its beginning, loss while the picture is nearly colourless, swapped planes.
+          without colour from its beginning, loss while the picture is nearly colourless or in movement so fast that
+          other pictures might have come, swapped planes.
 Source    Practice of broadcast monitoring; EBU QC lists loss of chroma. The telling of faults from inserts by what
           happens within a shot is our own.
 """
@@ -53,7 +54,7 @@ class ChromaLoss(Detector[ChromaLossParams]):
     scope = Scope.VIDEO
     rate_hz = SAMPLED_HZ
     needs = (CHROMA_SPREAD, LUMA_SPREAD, PATCHES)
-    suppressed_by = ("black", "solid_color", "color_bars", "picture_missing")
+    suppressed_by = ("black", "solid_color", "color_bars", "picture_missing", "blockiness")
     Params = ChromaLossParams
 
     def __init__(self, params: ChromaLossParams, track: str | None) -> None:
