@@ -31,6 +31,7 @@ SAID_REMEMBERED = 256  # closed defects, the latest
 MOST_SAID = 32  # of each kind in a state: it has to stay small
 SLACK_NS = 15 * NS  # media that comes once more, and tracks that are not handed over at the very same time
 LEAST_HOLD_S, MOST_HOLD_S = 1.0, 60.0
+JUST_NS = 100_000_000  # two watches date one moment so far apart at most: each by where its tracks stood
 SURELY_NS = 500_000_000  # of new media: a defect that lasts so far into it was not over before
 _HOLDING = (
     "min_seconds", "bridge_seconds", "quiet_seconds", "return_seconds", "settle_seconds", "pause_seconds",
@@ -200,7 +201,9 @@ class Handover:
     def _opened(self, key: Key, edge: DefectEdge) -> list[Finding]:
         told = self._ended_before.get(key)
         end_ns = self._ends_ns.get(edge.track or "", self._position_ns)
-        if told is not None and (edge.certain_at_ns <= told.certain_at_ns or edge.at_ns < told.at_ns):
+        if told is not None and (
+            edge.certain_at_ns <= told.certain_at_ns or edge.at_ns < told.at_ns + JUST_NS
+        ):
             self._muted[key] = _Muted(edge, max(end_ns, told.at_ns), True)
             return []
         old = edge.certain_at_ns <= self._position_ns and edge.at_ns < end_ns - SAME_NS

@@ -89,6 +89,13 @@ def test_what_was_told_to_its_end_is_not_told_again() -> None:
     assert words(taking.take([edge("opened", 12, 12.5)])) == [("opened", 12.0)]
 
 
+def test_a_moment_that_was_told_is_known_again_where_it_is_dated_a_little_later() -> None:
+    state = after(edge("opened", 8), edge("closed", 8), position_s=8)
+    assert words(Handover([SEAT], state).take([edge("opened", 8.04, 8.04), edge("closed", 8.04, 8.04)])) == []
+    again = Handover([SEAT], state).take([edge("opened", 8.25), edge("closed", 8.25)])
+    assert words(again) == [("opened", 8.25), ("closed", 8.25)]
+
+
 def test_measurements_are_not_repeated() -> None:
     first = Handover([SEAT])
     points = [Measurement("mean", 1.0, "code", at * S, "video:0") for at in range(5)]
