@@ -7,7 +7,8 @@ Defect    `chroma_loss`, error: within a shot, Cb or Cr or both go flat at once 
           a defect from the first picture on.
 Blind to  Colour that goes at a cut or slowly (black-and-white inserts, fades of colour are programme), a stream
           without colour from its beginning, loss while the picture is nearly colourless or in movement so fast that
-          other pictures might have come, swapped planes.
+          other pictures might have come, swapped planes. On trial: credits and titles after a drawing on black are told
+          (2 in half an hour of clean programme).
 Source    Practice of broadcast monitoring; EBU QC lists loss of chroma. The telling of faults from inserts by what
           happens within a shot is our own.
 """
@@ -55,6 +56,7 @@ class ChromaLoss(Detector[ChromaLossParams]):
     rate_hz = SAMPLED_HZ
     needs = (CHROMA_SPREAD, LUMA_SPREAD, PATCHES)
     suppressed_by = ("black", "solid_color", "color_bars", "picture_missing", "blockiness")
+    trial = True
     Params = ChromaLossParams
 
     def __init__(self, params: ChromaLossParams, track: str | None) -> None:
