@@ -88,7 +88,9 @@ class Handover:
             self._unconfirmed.add(self._key(*opened.key))
         for defect, track, channel, at_ns, certain_ns, *start_ns in state.get("ended", []):
             said = _Said(int(at_ns), int(certain_ns), int(*start_ns or (at_ns,)), track)
-            self._ended[self._key(defect, track, channel)] = said
+            known = self._ended.get(self._key(defect, track, channel))
+            if known is None or known.certain_at_ns <= said.certain_at_ns:  # of several tracks, the latest
+                self._ended[self._key(defect, track, channel)] = said
         for name, track, channel, at_ns in state.get("measured", []):
             self._measured[name, track, channel] = int(at_ns)
         self._ended_before = dict(self._ended)

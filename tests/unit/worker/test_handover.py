@@ -96,6 +96,17 @@ def test_a_moment_that_was_told_is_known_again_where_it_is_dated_a_little_later(
     assert words(again) == [("opened", 8.25), ("closed", 8.25)]
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_what_several_tracks_showed_the_latest_is_known_again(order: int) -> None:
+    drift = load()["timestamp_drift"]
+    rows = [
+        ["timestamp_drift", "audio:0", None, 20 * S, 21 * S, 19 * S],
+        ["timestamp_drift", "video:0", None, 5 * S, 5 * S, 5 * S],
+    ]
+    taking = Handover([Seat(drift, drift.Params(), Mode.CHECK)], {"ended": rows[::order]}, 18 * S)
+    assert taking.take([edge("opened", 19, 20, "timestamp_drift")]) == []
+
+
 def test_measurements_are_not_repeated() -> None:
     first = Handover([SEAT])
     points = [Measurement("mean", 1.0, "code", at * S, "video:0") for at in range(5)]
