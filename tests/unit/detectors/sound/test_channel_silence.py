@@ -9,6 +9,7 @@ from tests.injection import Fault, Level, Moment, Sound
 from tests.run import edges, findings, measured
 from tests.sounds import SECOND, amplitude, blocks, join, music, nothing, speech, tone
 
+HEARD_DBFS = -50.0  # what is lost below that, nobody misses
 SURROUND = ("L", "R", "C", "LFE", "Ls", "Rs")
 
 
@@ -16,6 +17,9 @@ def _dead(samples: Sound, moment: Moment) -> Sound:
     out = samples.copy()
     row = int(moment.rng.integers(0, min(2, samples.shape[0])))
     floor = {Level.JUST: -72.0, Level.PLAIN: -85.0, Level.GROSS: -200.0}[moment.level]
+    lost = np.flatnonzero(np.abs(samples[row]) > amplitude(HEARD_DBFS))
+    if len(lost):
+        moment.broke = int(lost[0]), int(lost[-1]) + 1
     out[row] = moment.rng.normal(size=samples.shape[1]) * amplitude(floor)
     return out
 

@@ -28,6 +28,9 @@ def _overdriven(samples: Sound, moment: Moment) -> Sound:
     peaks = np.maximum.reduceat(np.abs(samples).max(axis=0), np.arange(0, samples.shape[1], size))
     ceiling = float(moment.rng.uniform(0.5, 1.0))
     gain = 10 ** (drive / 20) * ceiling / max(1e-6, float(np.quantile(peaks, 0.6)))
+    over = np.flatnonzero((np.abs(samples) * gain > ceiling).any(axis=0))
+    if len(over):
+        moment.broke = int(over[0]), int(over[-1]) + 1
     return np.asarray(np.clip(samples * gain, -ceiling, ceiling), np.float32)
 
 
