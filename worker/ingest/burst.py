@@ -19,9 +19,8 @@ from worker.ingest.timeline import Timeline
 
 BURST_NS = 200_000_000  # of media
 BURST_BYTES = 15_000_000  # of pictures: five at 1920 x 1080 and 8 bit
-SMALL_BYTES = (
-    700_000  # a picture up to 720 x 576: decoding it leaves the caches as they are, so one is a burst
-)
+SMALL_BYTES = 700_000  # a picture up to 720 x 576: decoding it drives nothing out, so one is a burst
+MOST_PACKETS = 256  # of one kind: damaged ones give nothing that counts as media
 SOUND_NS = 1_000_000_000  # of sound that is not live: a file, or a segment, which is whole
 
 
@@ -62,7 +61,8 @@ class Burst:
         queue.lengths[decoder.track] = length
         queue.bytes += decoded.picture_bytes
         small = 0 < decoded.picture_bytes <= SMALL_BYTES * len(decoded.frames)
-        if small or length >= queue.most_ns or queue.bytes >= BURST_BYTES:
+        much = length >= queue.most_ns or queue.bytes >= BURST_BYTES or len(queue.waiting) >= MOST_PACKETS
+        if small or much or decoded.error is not None:
             yield from self._empty(queue)
 
     def hand_out(self) -> Iterator[Event]:

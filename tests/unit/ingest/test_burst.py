@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from detectors.events import Event, Tick
-from worker.ingest.burst import BURST_BYTES, BURST_NS, SMALL_BYTES, SOUND_NS, Burst
+from worker.ingest.burst import BURST_BYTES, BURST_NS, MOST_PACKETS, SMALL_BYTES, SOUND_NS, Burst
 from worker.ingest.decode import Decoded, TrackDecoder
 from worker.ingest.timeline import Timeline
 
@@ -72,3 +72,19 @@ def test_what_has_ended_does_not_wait_for_more_of_its_kind() -> None:
     for number in range(4):
         out += [event.at_ns for event in burst.take(pictures, number)]
     assert out == [0, 1, 2, 100, 3]
+
+
+def test_what_gives_no_media_does_not_wait_for_ever() -> None:
+    burst = Burst(Timeline(), live=True)
+    nothing = cast(TrackDecoder, Decoder("video", 0, 0))
+    waited = [len(list(burst.take(nothing, number))) for number in range(2 * MOST_PACKETS)]
+    assert [n for n in waited if n] == [MOST_PACKETS, MOST_PACKETS]
+
+
+def test_damage_is_told_at_once() -> None:
+    class Damaged(Decoder):
+        def decode(self, packet: Any) -> Decoded:
+            return Decoded(packet, error=ValueError("damaged"))
+
+    burst = Burst(Timeline())
+    assert len(list(burst.take(cast(TrackDecoder, Damaged("video", 0, 0)), 7))) == 1
