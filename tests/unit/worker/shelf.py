@@ -13,7 +13,7 @@ from typing import Any
 
 from contracts.clock import ManualClock, SystemClock
 from contracts.findings import Edge
-from detectors.events import Event
+from detectors.events import Event, Fetch
 from glitchwatch.origin.channel import Channel, ChannelSpec
 from glitchwatch.origin.faults import KINDS, Fault, Schedule
 from worker.child import Child
@@ -22,6 +22,7 @@ from worker.frames import edge as edge_of
 
 SEGMENT_S = 2
 PATIENCE_S = 30.0
+QUIET_S = 0.2  # nothing but playlists for so long: all that there is has been handed out
 LISTED = 12  # segments
 
 
@@ -138,6 +139,7 @@ class _Once(Child):
         self._shelf, self._stages = shelf, list(stages)
         self._wanted = len(shelf.renditions) if self._url.endswith("master.m3u8") else 1
         self._until_s = self._clock.monotonic() + PATIENCE_S
+        self._quiet_s = 0.0
         self._next()
 
     def _next(self) -> None:
@@ -148,7 +150,9 @@ class _Once(Child):
         now_s = self._clock.monotonic()
         self._tell()
         assert now_s < self._until_s, "it never came to the end"
-        if event is not None or self._reading is None:
+        if not (event is None or (isinstance(event, Fetch) and event.what == "playlist")):
+            self._quiet_s = now_s  # playlists come so often that there need be no idle moment at all
+        if now_s - self._quiet_s < QUIET_S or self._reading is None:
             return
         marks = (self._reading.checkpoint() or {}).get("renditions", {})
         read = [mark[0] for mark in marks.values()]

@@ -12,10 +12,6 @@ from glitchwatch.origin.faults import Fault
 from tests.unit.worker.shelf import LISTED, SEGMENT_S, Shelf, Story, fault, served, told, watch
 from worker.ingest.hls import client
 
-pytestmark = (
-    pytest.mark.slow
-)  # how playlists and segments interleave depends on the machine: at times one never ends
-
 WHOLE = 24  # segments
 DETECTORS = (
     "picture_missing", "sound_missing", "segment_missing", "format_change", "timestamp_drift",
