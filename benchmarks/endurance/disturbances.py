@@ -224,6 +224,8 @@ class Chaos:
             return None
         until_s = self._outage()
         self._rig.edge.kill()
+        for book in self._rig.trial.books.values():
+            book.cut(self._rig.clock.now())
         return _Broken("the origin killed", until_s, self._rig.edge.start)
 
     def _edge_paused(self) -> _Broken | None:

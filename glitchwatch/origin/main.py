@@ -27,13 +27,13 @@ class Teller:
         self._told: dict[str, int] = {}  # faults of each channel
         self.origin: Origin | None = None
 
-    def tell(self, what: str, channel: str, number: int) -> None:
-        """A segment was published, served or refused."""
+    def tell(self, what: str, channel: str, number: int, window: str) -> None:
+        """A segment was published, or that of one window served or refused."""
         at = self._clock.now().isoformat()
         with self._lock:
             if what == "published":
                 self._faults(channel, number)
-            self._write({"type": what, "channel": channel, "sequence": number, "at": at})
+            self._write({"type": what, "channel": channel, "sequence": number, "window": window, "at": at})
 
     def ready(self, origin: Origin) -> None:
         """The origin answers."""
@@ -46,6 +46,7 @@ class Teller:
                     "segment_s": channel.spec.segment_s,
                     "make": f"{channel.spec.width}x{channel.spec.height}, "
                     + ("MPEG-TS" if channel.spec.muxed else "fMP4, sound apart"),
+                    "windows": sorted(channel.windows),
                 }
                 for name, channel in origin.channels.items()
             }

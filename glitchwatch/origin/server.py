@@ -7,7 +7,6 @@ import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -17,7 +16,7 @@ from glitchwatch.origin.faults import Fault, Layer, Schedule, Truth
 from glitchwatch.origin.playlist import Segment
 from glitchwatch.origin.studio import Studio
 
-Tell = Callable[[str, str, int], None]
+Tell = Callable[[str, str, int, str], None]
 
 _TYPES = {
     "m3u8": "application/vnd.apple.mpegurl",
@@ -34,8 +33,8 @@ class Origin:
     """Live channels over HTTP until `close`; use it as a context manager.
 
     `channels` are specs with their schedules. `port` 0 takes a free one. Each channel makes its media in a
-    thread of its own. `tell(what, channel, number)` hears of each segment "published", "served" to its end, and
-    "refused", as the fault on it wants.
+    thread of its own. `tell(what, channel, number, window)` hears of each segment "published" (in all
+    windows), "served" to its end, and "refused", as the fault on it wants.
     """
 
     def __init__(
@@ -44,13 +43,13 @@ class Origin:
         *,
         port: int = 0,
         clock: Clock | None = None,
-        tell: Tell = lambda what, channel, number: None,
+        tell: Tell = lambda what, channel, number, window: None,
     ) -> None:
         self._clock = clock or SystemClock()
         self._stop = threading.Event()
         studio = Studio()
         self.channels = {
-            spec.name: Channel(spec, plan, self._clock, partial(tell, "published", spec.name), studio)
+            spec.name: Channel(spec, plan, self._clock, _publisher(tell, spec.name), studio)
             for spec, plan in channels
         }
         self._delivery = {name: _Delivery(channel, tell) for name, channel in self.channels.items()}
@@ -113,6 +112,10 @@ class Origin:
             delivery.answer(handler, rest, self._stop)
 
 
+def _publisher(tell: Tell, channel: str) -> Callable[[int], None]:
+    return lambda number: tell("published", channel, number, "")
+
+
 class _Delivery:
     """What one channel answers, faults in delivery included."""
 
@@ -157,22 +160,28 @@ class _Delivery:
             if (segment := window.find(path)) is not None:
                 self.first = segment.sequence if self.first is None else self.first
                 fault = self._channel.segment_fault(segment) if name == "picture" else None
-                self._segment(handler, segment, suffix, fault, stop)
+                self._segment(handler, name, segment, suffix, fault, stop)
                 return
         handler.reply(404, b"gone\n", "text/plain")
 
     def _segment(
-        self, handler: _Handler, segment: Segment, suffix: str, fault: Fault | None, stop: threading.Event
+        self,
+        handler: _Handler,
+        window: str,
+        segment: Segment,
+        suffix: str,
+        fault: Fault | None,
+        stop: threading.Event,
     ) -> None:
         if fault is not None and fault.kind.name == "segment_lost":
             handler.reply(404, b"lost\n", "text/plain")
-            self._tell("refused", self._channel.spec.name, segment.sequence)
+            self._tell("refused", self._channel.spec.name, segment.sequence, window)
             return
         slow_s = 0.0
         if fault is not None and fault.kind.name == "segment_slow":
             slow_s = _SLOW * segment.duration_s / self._channel.spec.speed
         if handler.reply(200, segment.data, _TYPES[suffix], slow_s=slow_s, stop=stop):
-            self._tell("served", self._channel.spec.name, segment.sequence)
+            self._tell("served", self._channel.spec.name, segment.sequence, window)
 
 
 class _Handler(BaseHTTPRequestHandler):

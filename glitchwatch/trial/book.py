@@ -15,6 +15,7 @@ ENDED = frozenset({"source_stalled", "playlist_stale"})  # what may be said of a
 THE_END = "the end"
 PAST_S = 4.0  # a fault that begins sooner after the first segment served is told against too little of a past
 REMEMBERED = 4096  # segments
+ON_THE_WAY_S = 0.5  # what was sent so shortly before its connection was cut may not have arrived
 CUT_SHORT_S = 3.0  # a defect that ends so much sooner than its fault was ended by something else
 NO_END = frozenset({"loudness"})  # measured over a window: how long it lasts is no edge of the programme
 
@@ -48,7 +49,9 @@ class Book:
         self.channel = channel
         self.faults: list[Fault] = []
         self.published: dict[int, datetime] = {}
-        self.served: dict[int, datetime] = {}  # when it was first sent to its end
+        self.served: dict[int, datetime] = {}  # when it had first been sent to its end in all windows
+        self._sent: dict[int, dict[str, datetime]] = {}  # in each window
+        self._cuts: list[datetime] = []
         self.refused: set[int] = set()  # lost segments that somebody asked for
         self.told: dict[str, Told] = {}
         self.blind: list[tuple[datetime, datetime | None, str]] = []  # by the API's own events
@@ -63,11 +66,29 @@ class Book:
                 while len(self.published) > REMEMBERED:
                     del self.published[next(iter(self.published))]
             case Served():
-                self.served.setdefault(what.sequence, what.at)
+                self._sent_out(what)
             case Refused():
                 self.refused.add(what.sequence)
             case Broken():
                 self.faults.append(what.fault)
+
+    def cut(self, at: datetime) -> None:
+        """Connections were cut: what was sent shortly before may have been lost on the way."""
+        self._cuts.append(at)
+        for number, sent in self._sent.items():
+            for window in [w for w, sent_at in sent.items() if _near(sent_at, at)]:
+                del sent[window]
+                self.served.pop(number, None)
+
+    def _sent_out(self, what: Served) -> None:
+        if any(_near(what.at, cut) for cut in self._cuts):
+            return
+        sent = self._sent.setdefault(what.sequence, {})
+        sent.setdefault(what.window, what.at)
+        if len(sent) == len(self.channel.windows):
+            self.served.setdefault(what.sequence, max(sent.values()))
+        while len(self._sent) > REMEMBERED:
+            del self._sent[next(iter(self._sent))]
 
     def event(self, heard: Heard) -> Told | None:
         """Something that the API said of this stream; the defect that was opened by it."""
@@ -245,6 +266,10 @@ def _told(heard: Heard) -> Told:
     )
     certain = start + timedelta(microseconds=(data["certain_at_ns"] - data["start_ns"]) / 1000)
     return Told(reported, heard.at, certain, data, [data["what"]])
+
+
+def _near(sent_at: datetime, cut: datetime) -> bool:
+    return 0 <= (cut - sent_at).total_seconds() <= ON_THE_WAY_S
 
 
 def _meets(report: Reported, pair: Pair) -> bool:

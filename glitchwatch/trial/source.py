@@ -29,6 +29,7 @@ class ChannelInfo:
     epoch: datetime  # wall clock of media second 0
     segment_s: float
     make: str
+    windows: tuple[str, ...]  # the playlists that its media is listed in
 
     def wall(self, media_s: float) -> datetime:
         """The wall clock of a media second, as its playlists have it."""
@@ -46,10 +47,11 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A segment was sent to its end."""
+    """A segment of one window was sent to its end."""
 
     channel: str
     sequence: int
+    window: str
     at: datetime
 
 
@@ -119,7 +121,7 @@ class Source:
                 case "published":
                     self._said.put(Published(entry["channel"], entry["sequence"], _at(entry)))
                 case "served":
-                    self._said.put(Served(entry["channel"], entry["sequence"], _at(entry)))
+                    self._said.put(Served(entry["channel"], entry["sequence"], entry["window"], _at(entry)))
                 case "refused":
                     self._said.put(Refused(entry["channel"], entry["sequence"]))
                 case "fault":
@@ -134,4 +136,6 @@ def _at(entry: dict[str, Any]) -> datetime:
 
 def _info(name: str, about: dict[str, Any]) -> ChannelInfo:
     epoch = datetime.fromisoformat(about["epoch"])
-    return ChannelInfo(name, about["url"], epoch, float(about["segment_s"]), about["make"])
+    return ChannelInfo(
+        name, about["url"], epoch, float(about["segment_s"]), about["make"], tuple(about["windows"])
+    )

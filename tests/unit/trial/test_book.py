@@ -22,11 +22,11 @@ def wall(media_s: float) -> datetime:
 
 def book(*faults: Fault, served: range = range(2, 40)) -> Book:
     """A channel of 80 s whose segments are published when they are due."""
-    made = Book(ChannelInfo("a", "http://x/", EPOCH, 2.0, ""))
+    made = Book(ChannelInfo("a", "http://x/", EPOCH, 2.0, "", ("main",)))
     for number in range(40):
         made.hears(Published("a", number, wall(2 * number + 2)))
     for number in served:
-        made.hears(Served("a", number, wall(2 * number + 2.1)))
+        made.hears(Served("a", number, "main", wall(2 * number + 2.1)))
     for fault in faults:
         made.hears(Broken("a", fault))
     return made
@@ -98,6 +98,28 @@ def test_what_nobody_told_is_missed_unless_the_origin_did_not_serve_it() -> None
     assert book(BLACK).verdict(25).missed == []
 
 
+def test_what_was_sent_just_before_a_connection_was_cut_counts_once_it_is_sent_again() -> None:
+    made = book(BLACK)
+    made.cut(wall(2 * 12 + 2.3))
+    assert [t.name for t in made.verdict(78).unjudged] == ["black"]
+    made.hears(Served("a", 12, "main", wall(40)))
+    assert [t.name for t in made.verdict(78).missed] == ["black"]
+    made.cut(wall(60))
+    assert 12 in made.served
+
+
+def test_a_segment_whose_sound_alone_was_sent_could_not_be_seen() -> None:
+    made = Book(ChannelInfo("a", "http://x/", EPOCH, 2.0, "", ("picture", "sound")))
+    for number in range(40):
+        made.hears(Published("a", number, wall(2 * number + 2)))
+        made.hears(Served("a", number, "sound", wall(2 * number + 2.1)))
+        if number != 11:
+            made.hears(Served("a", number, "picture", wall(2 * number + 2.2)))
+    made.hears(Broken("a", BLACK))
+    assert [t.name for t in made.verdict(78).unjudged] == ["black"]
+    assert made.unserved_s == pytest.approx(2.0)
+
+
 def test_a_lost_segment_that_nobody_asked_for_could_not_be_seen_and_one_that_was_asked_for_is_missed() -> (
     None
 ):
@@ -111,7 +133,7 @@ def test_a_lost_segment_that_nobody_asked_for_could_not_be_seen_and_one_that_was
 def test_a_change_in_media_that_nobody_was_given_shows_where_media_comes_again() -> None:
     made = book(CHANGE, served=range(2, 13))
     for number in range(20, 30):
-        made.hears(Served("a", number, wall(2 * number + 2.1)))
+        made.hears(Served("a", number, "main", wall(2 * number + 2.1)))
     made.event(edge("opened", "format_change", 40.0, 40.0))
     verdict = made.verdict(60)
     assert (verdict.missed, verdict.invented) == ([], [])
