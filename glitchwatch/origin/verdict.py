@@ -85,7 +85,7 @@ def match(
     *,
     watched: tuple[datetime, datetime] | None = None,
 ) -> Verdict:
-    """Pair faults with reports one to one, as many as can be, those nearest in time first.
+    """Pair faults with reports one to one, as many as can be, those that need one and those nearest in time first.
 
     A report fits a fault when its defect is one that the fault expects and the two overlap or begin within
     the fault's tolerance. Reports at severity `info` and those suppressed by another are never invented. Faults
@@ -147,7 +147,7 @@ def _pairs(truths: Sequence[Truth], reports: Sequence[Reported]) -> list[Pair]:
                 return True
         return False
 
-    for i in range(len(truths)):
+    for i in sorted(range(len(truths)), key=lambda i: truths[i].optional):  # who is placed keeps a report
         place(i, set())
     return [Pair(truths[i], reports[j]) for j, i in holder.items()]
 

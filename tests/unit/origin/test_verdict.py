@@ -1,5 +1,6 @@
 """One fault, one report: what counts as found, missed, invented or a consequence."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -118,3 +119,10 @@ def test_a_report_is_read_as_it_is_written() -> None:
     assert report.start == EPOCH + timedelta(seconds=4)
     assert report.end == EPOCH + timedelta(seconds=8.5)
     assert Reported.of(entry | {"open": True}, EPOCH).end is None
+
+
+def test_a_report_goes_to_the_fault_that_needs_one() -> None:
+    optional = replace(truth("black", 8, 10), optional=True)
+    verdict = match([optional, truth("black", 10, 14)], [said("black", 9.9, 14)])
+    assert [p.truth.start for p in verdict.found] == [EPOCH + timedelta(seconds=10)]
+    assert verdict.clean

@@ -19,6 +19,7 @@ MAX_BYTES = 64 * 1024 * 1024
 MAX_STEPS = 256
 REPEAT_S = 1.0
 PATIENCE = 0.25  # of the time that a lane alone was silent before it counted as blind
+SETTLED_S = 3.0  # one blindness stays one: another cause is told once it has lasted so long
 
 
 @dataclass(eq=False, slots=True)
@@ -156,13 +157,23 @@ class _Dark:
     stop_ns: int
     since_s: float
     next_s: float
+    other_s: float | None = None  # since when another cause is heard
+
+    def cause(self, heard: Trouble, now_s: float) -> Trouble:
+        """What it is told as: a source that comes back says much in its first moments."""
+        if heard.code == self.trouble.code:
+            self.other_s = None
+            return heard
+        self.other_s = now_s if self.other_s is None else self.other_s
+        return heard if now_s - self.other_s >= SETTLED_S else self.trouble
 
 
 class Sight:
     """Turns the lanes' troubles into Source events: at their beginning, each second, and at their end.
 
-    They are dated where media stopped plus the wall time since. When all lanes are blind that is told once,
-    without a track; a lane alone is told a little later, since the others often follow at once.
+    They are dated where media stopped plus the wall time since. A cause that changes is told once the new one has
+    lasted SETTLED_S. When all lanes are blind that is told once, without a track; a lane alone is told a little later,
+    since the others often follow at once.
     """
 
     def __init__(self, clock: Clock, position_ns: Callable[[], int]) -> None:
@@ -192,8 +203,10 @@ class Sight:
             if dark is None:
                 dark = self._dark[track] = _Dark(trouble, self._position_ns(), trouble.since_s, now_s)
                 events.append(Source(dark.stop_ns, trouble.code, self.explain(trouble), track))
-            elif dark.trouble == trouble and now_s < dark.next_s:
-                continue
+            else:
+                trouble = dark.cause(trouble, now_s)  # noqa: PLW2901
+                if dark.trouble == trouble and now_s < dark.next_s:
+                    continue
             dark.trouble, dark.next_s = trouble, now_s + REPEAT_S
             events.append(Source(self._at_ns(dark, now_s), trouble.code, self.explain(trouble), track))
         for track in [t for t in self._dark if t not in wanted]:

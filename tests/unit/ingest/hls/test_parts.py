@@ -104,12 +104,28 @@ def test_blindness_is_dated_from_where_media_stopped_and_repeated_each_second() 
     assert sight.due([lane]) == []
     clock.advance(1)
     assert [e.at_ns for e in sight.due([lane])] == [63 * NS]
-    changed = sight.learn(lane, Trouble("source_unreachable", "without media; dns", 112.5), [lane])
-    assert [(e.at_ns, e.blind) for e in changed] == [(63 * NS, "source_unreachable")]
     clock.advance(2)
     assert [(e.at_ns, e.blind) for e in sight.learn(lane, Trouble(None), [lane])] == [(65 * NS, None)]
     assert sight.due([lane]) == []
     assert sight.total is None
+
+
+def test_another_cause_of_one_blindness_is_told_once_it_has_lasted() -> None:
+    clock = ManualClock()
+    sight, lane = Sight(clock, lambda: 0), Lane("a")
+    stalled, away = Trouble("source_stalled", "no new segment"), Trouble("source_unreachable", "timeout")
+    clock.advance(12)
+    assert {e.blind for e in sight.learn(lane, away, [lane])} == {"source_unreachable"}
+    clock.advance(1)  # the origin comes back, and its first answers say different things
+    assert [e.blind for e in sight.learn(lane, stalled, [lane])] == ["source_unreachable"]
+    clock.advance(2)
+    assert [e.blind for e in sight.learn(lane, away, [lane])] == ["source_unreachable"]
+    assert sight.learn(lane, stalled, [lane]) == []
+    clock.advance(2)
+    assert [e.blind for e in sight.due([lane])] == ["source_unreachable"]
+    clock.advance(1)
+    assert [e.blind for e in sight.due([lane])] == ["source_stalled"]
+    assert [e.blind for e in sight.learn(lane, Trouble(None), [lane])] == [None]
 
 
 def test_a_lane_alone_is_told_a_little_later() -> None:
