@@ -33,7 +33,10 @@ def reach(plane: Any, least: int) -> Any:
 
 
 class _Turns:
-    """Where each sample turned: by `step` up from its lowest since the last turn, or down from its highest."""
+    """Where each sample turned: by `step` up from its lowest since the last turn, or down from its highest.
+
+    Where samples are marked at times, a turn counts once its sample has been marked on either side of it.
+    """
 
     def __init__(self, plane: Small, step: int) -> None:
         self._high: Any = plane.copy()
@@ -42,13 +45,18 @@ class _Turns:
         self._no_rise: Any = np.zeros_like(plane)  # its opposite
         self._may_fall: Any = np.full_like(plane, 255)
         self._step = step
+        self._marked: Any = np.zeros_like(plane)  # since the last turn, the picture of that turn included
+        self._owed: Any = (np.zeros_like(plane), np.zeros_like(plane))  # risen, fallen, and not counted yet
 
     @property
     def shape(self) -> tuple[int, ...]:
         return tuple(self._high.shape)
 
-    def add(self, plane: Small) -> tuple[Small, Small] | None:
-        """(risen, fallen): 255 where a sample turned with this picture; None when hardly any did."""
+    def add(self, plane: Small, marks: Small | None = None) -> tuple[Small, Small] | None:
+        """(risen, fallen): 255 where a turn counts with this picture; None when hardly any does.
+
+        `marks` is 255 where a sample is marked; without it, all are.
+        """
         risen = reach(cv2.subtract(plane, self._low), self._step)
         fallen = reach(cv2.subtract(self._high, plane), self._step)
         turned = cv2.countNonZero(risen), cv2.countNonZero(fallen)
@@ -63,9 +71,24 @@ class _Turns:
         # A sample that may not fall has no highest value, one that may not rise no lowest.
         self._high = cv2.bitwise_and(cv2.max(self._high, plane), self._may_fall)
         self._low = cv2.bitwise_or(cv2.min(self._low, plane), self._no_rise)
+        if marks is not None:
+            risen, fallen = self._counted(risen, fallen, marks)
+            turned = cv2.countNonZero(risen), cv2.countNonZero(fallen)
         if sum(turned) < STIRS * plane.size:
             return None
         return risen, fallen
+
+    def _counted(self, risen: Any, fallen: Any, marks: Any) -> tuple[Any, Any]:
+        marked = cv2.bitwise_or(self._marked, marks)
+        owed = (
+            cv2.bitwise_or(cv2.subtract(self._owed[0], fallen), risen),
+            cv2.bitwise_or(cv2.subtract(self._owed[1], risen), fallen),
+        )
+        counted = tuple(cv2.bitwise_and(turns, marked) for turns in owed)
+        self._owed = tuple(cv2.subtract(a, b) for a, b in zip(owed, counted, strict=True))
+        forgotten = cv2.subtract(cv2.bitwise_or(risen, fallen), marks)
+        self._marked = cv2.subtract(marked, forgotten)
+        return counted[0], counted[1]
 
 
 @dataclass(slots=True)
@@ -95,14 +118,19 @@ class Sequence:
         self._changes.clear()
         self._pending[:], self._sign[:] = 0, 0
 
-    def add(self, at_ns: int, plane: Small, step: int) -> tuple[int, float] | None:
-        """(beginning, flashes a second) of a harmful sequence that goes on in this picture, else None."""
+    def add(
+        self, at_ns: int, plane: Small, step: int, marks: Small | None = None
+    ) -> tuple[int, float] | None:
+        """(beginning, flashes a second) of a harmful sequence that goes on in this picture, else None.
+
+        With `marks`, 255 where it matters, only changes to or from there count.
+        """
         self.area = 0.0
         if self._turns is None or self._turns.shape != plane.shape:
             self.clear()
             self._turns = _Turns(plane, step)
             return None
-        turned = self._turns.add(plane)
+        turned = self._turns.add(plane, marks)
         if turned is None:
             return None
         self._gather(at_ns, *turned)

@@ -6,10 +6,15 @@ Defect    `flash`, error: the same parts of the raster, more than `max_area` of 
           `min_step_cdm2` or more from a darker state below 160 cd/m² more than `max_flashes` times in less than a
           second; or go to and from saturated red so often. Dated from the first change to the last.
 Blind to  Bars and other spatial patterns; flashing that is fine compared with a 32nd of the picture's width, which
-          the standards except; single flashes, lightning and cuts, up to `max_flashes` a second. Light is that of a
-          display of 200 cd/m² with the gamma of ITU-R BT.1886, or for HLG of 1000 cd/m²; HDR counts up to there.
-Source    ITU-R BT.1702-3 (20 cd/m², 160 cd/m², in HDR above it a Michelson contrast of 1/17; 25 %; 3 a second);
-          WCAG 2.3.1 for saturated red: R/(R+G+B) of 0.8 and a change of (R-G-B) x 320 by 20.
+          WCAG excepts (there, a tenth of a degree); single flashes, lightning and cuts, up to `max_flashes` a second,
+          even where they go on for more than the five seconds that BT.1702 advises against; saturated red that only
+          changes its hue. Light is that of a display of 200 cd/m² with the gamma of ITU-R BT.1886, or for HLG of
+          1000 cd/m²; HDR counts up to there.
+Source    ITU-R BT.1702-3, as Ofcom's guidance note on flashing images: 20 cd/m² from below 160 cd/m² (in HDR above
+          it a Michelson contrast of 1/17), more than a quarter of the screen, more than 3 a second; saturated red
+          whatever its luminance. What saturated red is they do not say; WCAG 2.0 and 2.1 do (2.3.1, after Harding and
+          Binnie, 2002): R/(R+G+B) of 0.8 or more before or after, linear light, and a change of (R-G-B) x 320 by more
+          than 20. WCAG 2.2 takes a distance in CIE 1976 u'v' instead, which is not measured here.
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -43,7 +49,8 @@ SDR_WHITE, HLG_WHITE, MOST_CDM2 = 200.0, 1000.0, 1000.0  # cd/m²
 BRIGHT_CDM2 = 160.0  # ITU-R BT.1702-3: in SDR, a darker state from here on does no harm
 MICHELSON = 1 / 17  # and in HDR it needs this contrast
 SDR_STEP, HDR_STEP = 24, 10  # counts of our scale of light that one harmful step takes
-RED_SCALE, RED_STEP, RED_SHARE = 320.0, 20, 0.8  # WCAG 2.3.1
+RED_SCALE, RED_SHARE = 255.0, 0.8  # WCAG 2.3.1: (R - G - B) x 320 is a number of 8 bits here,
+RED_STEP = 16  # and more than 20 of it is so much
 
 PAUSE_NS = 400_000_000  # flashing that is too slow for so long has ended
 # 8-bit code values, a mean difference: a picture that differs less is looked at together with the next. The smallest
@@ -53,7 +60,9 @@ RED_LOOK_NS = (
     110_000_000,
     190_000_000,
 )  # without red, chroma is looked at in turn so often: no flash fits both
-RED_CODE, RED_AREA = 170, 0.1  # share of 8-bit Cr samples above that make it worth looking at each picture
+# 8-bit codes: the least Cr of harmful saturated red, and how far above grey it is for each code of luma above black,
+# in any of the matrices. From that share of the raster on, each picture is looked at.
+RED_CODE, RED_FOR_LUMA, RED_AREA = 147, 0.365, 0.1
 RED_KEEP_NS = 2_000_000_000
 
 
@@ -109,11 +118,34 @@ def _light(frame: Frame) -> tuple[Small, int]:
 LIGHT: Feature[Frame, tuple[Small, int]] = Feature("flash_light", _light)
 
 
-def _red(frame: Frame) -> Small | None:
-    """(R - G - B) x 320 of WCAG where red is saturated, else 0; None where the stream is monochrome.
+def _may_be_red(frame: Frame) -> bool:
+    """Whether there may be a tenth of saturated red: a quick look, which skin does not pass."""
+    chroma = frame[CHROMA_SMALL]
+    if chroma is None:
+        return False
+    least = RED_AREA * chroma[1].size
+    reddish = reach(chroma[1], RED_CODE)
+    if cv2.countNonZero(reddish) < least:
+        return False
+    luma = cv2.resize(frame[LUMA_SMALL], chroma[1].shape[::-1], interpolation=cv2.INTER_NEAREST)
+    grey = 128 - RED_FOR_LUMA * black_code(frame.full_range)
+    needed = cv2.convertScaleAbs(luma, alpha=RED_FOR_LUMA, beta=grey)
+    return bool(
+        cv2.countNonZero(cv2.bitwise_and(reddish, cv2.compare(chroma[1], needed, cv2.CMP_GE))) >= least
+    )
 
-    Red that dark is a small number and that a picture with alpha would hold is none of ours: linear light, 0..1.
-    """
+
+MAY_BE_RED: Feature[Frame, bool] = Feature("flash_may_be_red", _may_be_red)
+
+
+class Red(NamedTuple):
+    """How red samples are: (R - G - B) x 255 in linear light, 0 where negative; and 255 where red is saturated."""
+
+    value: Small
+    saturated: Small
+
+
+def _red(frame: Frame) -> Red | None:
     chroma = frame[CHROMA_SMALL]
     if chroma is None:
         return None
@@ -130,11 +162,12 @@ def _red(frame: Frame) -> Small | None:
     green = (y - kr * red - kb * blue) / (1 - kr - kb)
     r, g, b = (np.clip(p, 0, 1) ** np.float32(2.4) for p in (red, green, blue))
     value = np.clip((r - g - b) * RED_SCALE, 0, 255)
-    value[r < RED_SHARE * (r + g + b)] = 0
-    return np.asarray(value, np.uint8)
+    saturated = (r >= RED_SHARE * (r + g + b)) & (value > 0)
+    return Red(np.asarray(np.rint(value), np.uint8), np.asarray(saturated, np.uint8) * np.uint8(255))
 
 
-RED: Feature[Frame, Small | None] = Feature("flash_red", _red)
+RED: Feature[Frame, Red | None] = Feature("flash_red", _red)
+"""Red at the size of thinned chroma; None where the stream is monochrome."""
 
 
 class Flash(Detector[FlashParams]):
@@ -142,7 +175,7 @@ class Flash(Detector[FlashParams]):
 
     id = "flash"
     scope = Scope.VIDEO
-    needs = (LUMA_CHANGE, LUMA_SMALL, CHROMA_SMALL, LIGHT, RED)
+    needs = (LUMA_CHANGE, LIGHT, MAY_BE_RED, RED)
     Params = FlashParams
 
     def __init__(self, params: FlashParams, track: str | None) -> None:
@@ -206,18 +239,15 @@ class Flash(Detector[FlashParams]):
             return None
         self._red_looks += 1
         self._red_look_ns = now + RED_LOOK_NS[self._red_looks % 2]
-        chroma = view[CHROMA_SMALL]
-        if chroma is None:
-            return None
-        if cv2.countNonZero(reach(chroma[1], RED_CODE)) >= RED_AREA * chroma[1].size:
-            self._red_until_ns = now + RED_KEEP_NS
-        if now >= self._red_until_ns:
+        if view[MAY_BE_RED]:
+            red = view[RED]
+            if red is not None and cv2.countNonZero(red.saturated) >= RED_AREA * red.saturated.size:
+                self._red_until_ns = now + RED_KEEP_NS
+        red = view[RED] if now < self._red_until_ns else None
+        if red is None:
             self._red.clear()
             return None
-        plane = view[RED]
-        if plane is None:
-            return None
-        harm = self._red.add(now, plane, RED_STEP)
+        harm = self._red.add(now, red.value, RED_STEP, red.saturated)
         self._area = max(self._area, self._red.area)
         return harm
 

@@ -106,10 +106,13 @@ def test_golden_dated_from_the_first_change_to_the_last() -> None:
         (12.5, 10, 100, 1.0, True),
         (5.0, 10, 100, 0.26, True),
         (5.0, 10, 100, 0.24, False),
+        (5.0, 10, 100, 0.25, False),  # more than a quarter, not a quarter
         (5.0, 10, 31, 1.0, True),
         (5.0, 10, 29, 1.0, False),
-        (5.0, 155, 200, 1.0, True),
-        (5.0, 165, 200, 1.0, False),
+        (5.0, 100, 121, 1.0, True),
+        (5.0, 100, 119, 1.0, False),
+        (5.0, 159, 200, 1.0, True),
+        (5.0, 161, 200, 1.0, False),
     ],
 )
 def test_golden_the_standards_limits_tell_apart(
@@ -125,6 +128,17 @@ def test_three_flashes_a_second_pass_and_four_do_not_at_any_rate(fps: float) -> 
         "opened",
         "closed",
     ]
+
+
+@pytest.mark.parametrize(
+    ("fps", "apart", "harmful"), [(25, 9, False), (25, 8, True), (30, 10, False), (30, 9, True)]
+)
+def test_leading_edges_nine_pictures_apart_pass_and_ten_at_thirty_a_second(
+    fps: float, apart: int, harmful: bool
+) -> None:
+    """As BT.1702 and Ofcom put it for 50 and 60 Hz: such flashes are acceptable whatever their brightness."""
+    shown = [flat(code(150 if index % apart < apart // 2 else 5)) for index in range(round(5 * fps))]
+    assert bool(spans(frames(shown, fps=fps))) is harmful
 
 
 @pytest.mark.parametrize(("ratio", "harmful"), [(1.16, True), (1.08, False)])
@@ -168,14 +182,74 @@ def test_two_halves_that_flash_against_each_other_are_one_flashing_picture() -> 
     assert [e for e, _ in spans(frames(stream))] == ["opened"]
 
 
+def shade(red: float, green: float, blue: float) -> Picture:
+    """One colour all over, from linear light (ITU-R BT.709, gamma of BT.1886)."""
+    r, g, b = (part ** (1 / 2.4) for part in (red, green, blue))
+    y = 0.2126 * r + 0.7152 * g + 0.0722 * b
+    return flat(round(16 + 219 * y), round(128 + 224 * (b - y) / 1.8556), round(128 + 224 * (r - y) / 1.5748))
+
+
+def by_turns(
+    one: Picture, other: Picture, hz: float = 4.0, area: float = 1.0, fps: float = 25
+) -> list[Picture]:
+    """`one` for a second, then `other` and `one` in turn over that share of it for three, and `one`."""
+    out = []
+    for index in range(round(5 * fps)):
+        phase = index / fps - 1
+        shown = copied(one)
+        if 0 <= phase < 3 and int(2 * hz * phase + 1e-6) % 2 == 0:
+            for plane, change in zip(shown, other, strict=True):
+                rows = round(area * len(plane))
+                plane[:rows] = change[:rows]
+        out.append(shown)
+    return out
+
+
 def test_saturated_red_counts_even_where_light_hardly_changes() -> None:
     red, grey = flat(65, 102, 240), flat(66)  # about the same luminance
     said = spans(frames([*[grey] * 25, *([red] * 3 + [grey] * 3) * 8, *[grey] * 25]))
     assert [e for e, _ in said] == ["opened", "closed"]
     # Chroma is looked at now and then until there is red, so the first flashes of it may be overlooked.
     assert [at for _, at in said] == [pytest.approx(1.0, abs=0.5), pytest.approx(2.8, abs=0.01)]
-    pale = flat(65, 120, 160)
-    assert spans(frames([*[grey] * 25, *([pale] * 3 + [grey] * 3) * 8])) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "harmful"),
+    [
+        # R / (R + G + B) is 0.83 or 0.77.
+        ((0.05, 0.05, 0.05), (0.25, 0.03, 0.02), True),
+        ((0.05, 0.05, 0.05), (0.25, 0.04, 0.035), False),
+        # (R - G - B) x 320 changes by 25 or by 16, from black.
+        ((0.0, 0.0, 0.0), (0.084, 0.003, 0.003), True),
+        ((0.0, 0.0, 0.0), (0.056, 0.003, 0.003), False),
+        # Both are saturated, the change is 38 or 13.
+        ((0.98, 0.0, 0.0), (0.86, 0.0, 0.0), True),
+        ((0.98, 0.0, 0.0), (0.94, 0.0, 0.0), False),
+        # Saturated or not by a hair: R / (R + G + B) is 0.82 or 0.78, and the change is 11.
+        ((0.40, 0.045, 0.045), (0.40, 0.06, 0.055), False),
+    ],
+)
+def test_golden_the_limits_of_saturated_red_tell_apart(
+    one: tuple[float, float, float], other: tuple[float, float, float], harmful: bool
+) -> None:
+    assert bool(spans(frames(by_turns(shade(*one), shade(*other))))) is harmful
+
+
+@pytest.mark.parametrize(
+    ("hz", "area", "harmful"), [(4, 1.0, True), (3, 1.0, False), (4, 0.27, True), (4, 0.24, False)]
+)
+def test_red_flashes_have_the_same_limits_of_rate_and_area(hz: float, area: float, harmful: bool) -> None:
+    stream = by_turns(shade(0.05, 0.05, 0.05), shade(0.235, 0.0, 0.0), hz, area)
+    assert bool(spans(frames(stream))) is harmful
+
+
+def test_red_that_swells_counts_once_it_is_saturated() -> None:
+    """On its way from grey it has changed by the step before it is saturated."""
+    shown = []
+    for index in range(100):
+        share = 0.5 - 0.5 * np.cos(2 * np.pi * 4 * index / 25)
+        shown.append(shade(0.1 + 0.2 * share, 0.1 * (1 - share) + 0.01, 0.1 * (1 - share) + 0.01))
+    assert [e for e, _ in spans(frames(shown))] == ["opened"]
 
 
 def test_light_that_swells_and_fades_counts_like_light_that_jumps() -> None:
