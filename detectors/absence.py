@@ -31,6 +31,7 @@ class AbsenceDetector(Detector[AbsenceParams]):
     """Opens when the input's watermark has passed the track's last sample by `min_seconds`."""
 
     Params = AbsenceParams
+    prompt = True
     measurement: ClassVar[str]
 
     def __init__(self, params: AbsenceParams, track: str | None) -> None:

@@ -51,6 +51,7 @@ class Detector(Generic[P]):
     needs: ClassVar[tuple[Feature[Any, Any], ...]] = ()
     rate_hz: ClassVar[float | None] = None  # pictures a second it wants at most; None is every one
     suppressed_by: ClassVar[tuple[str, ...]] = ()
+    prompt: ClassVar[bool] = False  # it ends when its trouble does: it outlives what explains it by little
     single: ClassVar[bool] = False  # of the input one defect at a time, on the track that shows it first
     trial: ClassVar[bool] = False  # not yet shown to be accurate enough: runs only where a profile names it
     Params: ClassVar[type[Params]]

@@ -10,7 +10,7 @@ began with it: its length is wall time, and media behind its beginning came afte
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import get_args
 
@@ -21,6 +21,7 @@ Key = tuple[str, str | None, str | None]
 
 MARGIN_NS = 500_000_000  # the edges of one event, as two detectors date them
 OUTLIVES_NS = 10_000_000_000  # detectors that look back over some seconds end later than their cause
+PROMPT_NS = 2_000_000_000  # those that do not
 REMEMBERED = 64  # closed defects
 _BLIND = frozenset(get_args(BlindCode))
 
@@ -58,9 +59,15 @@ def _reach_ns(defect: str, at_ns: int, end_ns: int) -> int:
 class Causes:
     """Marks the edges of one watch as they come, and changes the marks of others where an edge explains them."""
 
-    def __init__(self, causes: Mapping[str, tuple[str, ...]], before: Sequence[Before] = ()) -> None:
-        """`causes`: for each detector, the defects that explain its own."""
-        self._causes, self._before = causes, tuple(before)
+    def __init__(
+        self,
+        causes: Mapping[str, tuple[str, ...]],
+        before: Sequence[Before] = (),
+        *,
+        prompt: Collection[str] = (),
+    ) -> None:
+        """`causes`: for each detector, the defects that explain its own; `prompt`: who ends with their trouble."""
+        self._causes, self._before, self._prompt = causes, tuple(before), frozenset(prompt)
         self._past: deque[_Past] = deque(maxlen=REMEMBERED)
         self._due: dict[Key, int] = {}  # open consequences whose cause has ended: when they count again
         self.open: dict[Key, DefectEdge] = {}  # the opening edges, as they are marked now
@@ -70,10 +77,14 @@ class Causes:
         opened = self.open.get(edge.key)
         if edge.edge is Edge.OPENED:
             cause, ended_ns = self._cause_of(edge)
+            if ended_ns is not None and edge.certain_at_ns >= self._due_ns(
+                edge, ended_ns, edge.certain_at_ns
+            ):
+                cause = None  # nothing may be shown between its beginning and its end
             edge = replace(edge, suppressed_by=cause)
             self.open[edge.key] = edge
             if cause and ended_ns is not None:
-                self._due[edge.key] = max(ended_ns, edge.certain_at_ns) + OUTLIVES_NS
+                self._due[edge.key] = self._due_ns(edge, ended_ns, edge.certain_at_ns)
             return [edge, *self._explained_by(edge)]
         if opened is None:
             return [edge]
@@ -125,7 +136,13 @@ class Causes:
                 if name is not None:
                     self.open[key] = replace(other, suppressed_by=name)
                 else:
-                    self._due[key] = max(closing.at_ns, closing.certain_at_ns) + OUTLIVES_NS
+                    self._due[key] = self._due_ns(other, closing.at_ns, closing.certain_at_ns)
+
+    def _due_ns(self, edge: DefectEdge, ended_ns: int, certain_ns: int) -> int:
+        """When `edge` counts again, whose cause ended then."""
+        if edge.detector in self._prompt:
+            return ended_ns + PROMPT_NS
+        return max(ended_ns, certain_ns) + OUTLIVES_NS
 
     def _explains(self, cause: DefectEdge | Before, other: DefectEdge) -> bool:
         return (

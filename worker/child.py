@@ -29,6 +29,7 @@ from detectors.catalogue import Seat, bind, load
 from detectors.events import BlindCode, Damage, Event, Fetch, Source, Tick
 from detectors.frame import Block, Frame
 from worker.again import Again
+from worker.blindness import Blindness
 from worker.frames import Message, Unpacker, pack, plain, receive
 from worker.handover import Handover
 from worker.ingest import opening
@@ -117,7 +118,7 @@ class Child:
         self._measured: list[Finding] = []
         self._fetches: list[str] = []
         self._decoder_words: list[str] = []
-        self._blind: dict[str | None, Source] = {}
+        self._blindness = Blindness(clock, state.get("blind") or (), position_ns)
         self._frames = self._loops = self._step = 0
         self._end_ns = int((self._resume or {}).get("position_ns", 0))
         self._ends_ns: dict[str, int] = {}
@@ -154,7 +155,8 @@ class Child:
     def run(self) -> int:
         """Until told to end. A source that ends or fails is opened again, after a while and for ever."""
         failures = 0
-        self._tell()
+        told = [f for s in self._blindness.left() for f in self.handover.take(self.pipeline.push(s))]
+        self._tell(self._edges(told))
         while not self.stopping():
             before = self._frames
             try:
@@ -212,16 +214,21 @@ class Child:
         self._loops += 1
         told: list[Finding] = []
         if event is not None:
-            self._note(event)
-            told = self.handover.take(self.pipeline.push(event))
+            for shown in self._blindness.see(event):
+                self._note(shown)
+                told += self.handover.take(self.pipeline.push(shown))
             if isinstance(event, Frame | Block):
                 self._again.see(event, self.pipeline)
         if isinstance(event, Tick) and self.handover.unsettled:  # what is over has been closed by then
             told += self.handover.settle(self.pipeline, event.at_ns)
-        edges = [f for f in told if isinstance(f, DefectEdge)]
-        self._measured += [f for f in told if not isinstance(f, DefectEdge)]
+        edges = self._edges(told)
         if edges or isinstance(event, Source) or self._clock.monotonic() - self._beat_s >= BEAT_S:
             self._tell(edges)
+
+    def _edges(self, told: list[Finding]) -> list[DefectEdge]:
+        """What is to be told at once; the rest is put by for the next beat."""
+        self._measured += [f for f in told if not isinstance(f, DefectEdge)]
+        return [f for f in told if isinstance(f, DefectEdge)]
 
     def _note(self, event: Event) -> None:
         if isinstance(event, Frame | Block):
@@ -229,14 +236,6 @@ class Child:
             self._frames += isinstance(event, Frame)
             self._end_ns = max(self._end_ns, event.end_ns)
             self._ends_ns[event.track] = max(self._ends_ns.get(event.track, 0), event.end_ns)
-            blind = self._blind.pop(None, None)
-            if blind is not None:  # a new reading does not know that the one before it was blind
-                self._give(self.pipeline.push(Source(max(event.at_ns, blind.at_ns), None)))
-        elif isinstance(event, Source):
-            if event.blind is None:
-                self._blind.pop(event.track, None)
-            else:
-                self._blind[event.track] = event
         elif isinstance(event, Fetch) and (event.cause is not None or event.what == "segment"):
             word = event.cause or str(event.status)
             self._fetches = [
@@ -245,11 +244,6 @@ class Child:
             ]
         elif isinstance(event, Damage):
             self._decoder_words = [*self._decoder_words[-2:], event.detail[:160]]
-
-    def _give(self, findings: list[Finding]) -> None:
-        told = self.handover.take(findings)
-        self._measured += [f for f in told if not isinstance(f, DefectEdge)]
-        self._tell([f for f in told if isinstance(f, DefectEdge)])
 
     def _zero(self) -> datetime | None:
         """The wall clock of media time 0: as the source says, else as this watch or the one before saw it."""
@@ -277,11 +271,12 @@ class Child:
             "media_ns": self._end_ns,
             "ends_ns": {**self._ends_ns, "": self._end_ns},
             "lag_s": round(reading.lag_s, 3) if reading is not None else 0.0,
-            "blind": [[t, s.blind, s.reason[:400]] for t, s in self._blind.items()],
+            "blind": self._blindness.rows,
             "step": self._step,
             "checkpoint": {
                 "reading": place,
                 "zero_at": zero.isoformat() if zero else None,
+                "blind": self._blindness.state(),
                 "said": {name: value for name, value in said.items() if name != "open"},
             },
             "open": said["open"],

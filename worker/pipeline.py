@@ -85,7 +85,11 @@ class Pipeline:
         self._tracks: dict[str, _TrackLedger] = {}
         self._input_blind_ns = 0
         self._blind: dict[str | None, _Blindness] = {}
-        self._causes = Causes({seat.detector.id: seat.detector.suppressed_by for seat in self._seats}, before)
+        self._causes = Causes(
+            {seat.detector.id: seat.detector.suppressed_by for seat in self._seats},
+            before,
+            prompt=[seat.detector.id for seat in self._seats if seat.detector.prompt],
+        )
         self.running: str | None = None  # the detector that is at work right now
         self.runs = 0  # how often any detector was at work
         self.rate_factor = 1.0  # below 1: detectors that want fewer pictures are shown fewer still

@@ -190,11 +190,14 @@ class Book:
         return self.channel.wall(max(self.served, default=0) * self.channel.segment_s)
 
     def _was_served(self, fault: Fault) -> bool:
-        """Whether somebody was given all of it; of a segment that is not given, whether somebody asked."""
+        """Whether somebody was given all of it; of a segment that is not given, whether somebody asked.
+
+        One that is lost among others that nobody was given is one loss with them.
+        """
         size = self.channel.segment_s
         first, last = int(fault.start_s / size), int(max(fault.start_s, fault.end_s - 1e-6) / size)
         if fault.kind.name == "segment_lost":
-            return first in self.refused
+            return first in self.refused and {first - 1, first + 1} <= self.served.keys()
         if fault.kind.layer in (Layer.SEGMENT, Layer.ORIGIN):
             return bool(self.served) and min(self.served) < first  # the point is that it is not
         return all(number in self.served for number in range(first, last + 1))

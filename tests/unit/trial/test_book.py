@@ -130,6 +130,14 @@ def test_a_lost_segment_that_nobody_asked_for_could_not_be_seen_and_one_that_was
     assert [t.name for t in asked.verdict(60).missed] == ["segment_lost"]
 
 
+def test_a_segment_lost_among_others_that_nobody_was_given_is_one_loss_with_them() -> None:
+    made = book(LOST, served=range(2, 9))
+    made.hears(Refused("a", 10))
+    for number in range(11, 40):
+        made.hears(Served("a", number, "main", wall(2 * number + 2.1)))
+    assert [t.name for t in made.verdict(60).unjudged] == ["segment_lost"]
+
+
 def test_a_change_in_media_that_nobody_was_given_shows_where_media_comes_again() -> None:
     made = book(CHANGE, served=range(2, 13))
     for number in range(20, 30):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from contracts.findings import DefectEdge, Edge, Peak, Severity
@@ -39,3 +41,27 @@ def test_what_the_watch_before_told_is_a_cause_as_far_as_it_lasted(at_s: float, 
     causes = Causes(CAUSES, [Before("segment_missing", None, 20 * S, 22 * S)])
     [said] = causes.judge(edge("opened", "picture_missing", at_s, "video:0"))
     assert said.suppressed_by == cause
+
+
+@pytest.mark.parametrize(("lasts_s", "cause"), [(1.0, "segment_missing"), (7.4, None)])
+def test_what_ends_with_its_trouble_and_goes_on_long_after_its_cause_is_a_fault_of_its_own(
+    lasts_s: float, cause: str | None
+) -> None:
+    causes = Causes(CAUSES, prompt=["picture_missing"])
+    causes.judge(edge("opened", "segment_missing", 31, "video:0"))
+    causes.judge(edge("closed", "segment_missing", 45, "video:0"))
+    late = replace(
+        edge("opened", "picture_missing", 45.3, "video:0"), certain_at_ns=int((45.3 + lasts_s) * S)
+    )
+    [said] = causes.judge(late)  # opened and closed at once: no time passes between
+    assert said.suppressed_by == cause
+
+
+def test_a_consequence_that_is_still_open_counts_soon_if_it_would_have_ended_with_its_cause() -> None:
+    causes = Causes(CAUSES, prompt=["picture_missing"])
+    causes.judge(edge("opened", "segment_missing", 31, "video:0"))
+    [said] = causes.judge(edge("opened", "picture_missing", 31, "video:0"))
+    causes.judge(edge("closed", "segment_missing", 45, "video:0"))
+    assert said.suppressed_by == "segment_missing"
+    assert list(causes.passed(46 * S)) == []
+    assert [e.suppressed_by for e in causes.passed(47 * S)] == [None]

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from contracts.clock import SystemClock
 from glitchwatch.origin.faults import Fault
 from tests.unit.worker.shelf import LISTED, SEGMENT_S, Shelf, Story, fault, served, told, watch
 from worker.ingest.hls import client
@@ -91,6 +92,20 @@ def test_media_that_left_the_playlist_while_nobody_watched_was_there_for_viewers
     with shelved(muxed=False) as (shelf, url):
         before = watch(url, shelf, 5, detectors=DETECTORS)
         assert told(before, taking_over(shelf, url, before, 4, 16)) == []
+
+
+def test_what_was_blind_stays_so_until_there_is_media_that_nobody_had_seen() -> None:
+    with shelved(muxed=False) as (shelf, url):
+        before = watch(url, shelf, 5, detectors=DETECTORS)
+        left, position_ns = before.left, before.left["checkpoint"]["reading"]["position_ns"]
+        now = SystemClock().now().isoformat()
+        left["checkpoint"]["blind"] = [[None, "source_unreachable", "gone", position_ns, now]]
+        after = watch(url, shelf, 5, 9, left=left, detectors=DETECTORS)
+    first, *_, last = after.messages
+    assert (first["blind"], last["blind"]) == ([[None, "source_unreachable", "gone"]], [])
+    assert all(m["blind"] for m in after.messages if m["media_ns"] <= position_ns)
+    edges = [(e["defect"], e["edge"]) for m in after.messages for e in m["edges"]]
+    assert edges == [("source_unreachable", "opened"), ("source_unreachable", "closed")]
 
 
 @pytest.mark.parametrize("clock_start_s", [50.0, 3590.0])
