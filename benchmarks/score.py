@@ -61,7 +61,11 @@ Task = tuple[Callable[..., Any], tuple[Any, ...]]
 @click.option(
     "--out", type=click.Path(path_type=Path), default=OUT, show_default=True, help="For clips and figures."
 )
-@click.option("--merge", is_flag=True, help="Show and write all runs kept in `out`, not this one alone.")
+@click.option(
+    "--merge",
+    is_flag=True,
+    help=f"Show and write all runs kept in `out`, not this one alone; {SCORES} keeps what these lack.",
+)
 @click.option("--write", is_flag=True, help=f"Write {SCORES} as well.")
 def main(
     seed: int | None,
@@ -116,6 +120,8 @@ def main(
     rows = tally.rows(results.watched)
     tables.show(console, rows, results, without)
     document = tally.document(results, rows, sorted(detectors), material, theirs.version if theirs else None)
+    if merge and write and SCORES.is_file():
+        document = tally.completed(document, json.loads(SCORES.read_text("utf-8")))
     targets = [out / "scores.json", SCORES] if write and (merge or not only) else [out / "scores.json"]
     for target in targets:
         target.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8")

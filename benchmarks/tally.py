@@ -181,6 +181,50 @@ def document(
     return out
 
 
+KEPT = "scored by an earlier state of the code"
+_SCORED = (
+    "faults", "found", "missed", "false", "precision", "recall", "F1", "recall, just visible",
+    "onset error s, median", "onset error s, p95", "certain after s",
+)  # fmt: skip
+
+
+def completed(new: Mapping[str, Any], published: Mapping[str, Any]) -> dict[str, Any]:
+    """`new` with what `published` has besides: detectors, clean programme and footage that were not scored anew.
+
+    Both are documents; the detectors that were kept are named under `KEPT`.
+    """
+    out = dict(new)
+    clean = new if new["hours of clean programme"] else published
+    out |= {
+        key: value for key, value in clean.items() if key.startswith(("false alarms", "hours", "programme"))
+    }
+    kept, out["detectors"] = [], {}
+    for name, [cells] in new["detectors"].items():
+        [old] = published.get("detectors", {}).get(name) or [{}]
+        source = cells if "faults" in cells else old
+        if source is old and "faults" in old:
+            kept.append(name)
+        judged = (cells if clean is new else old).items()
+        out["detectors"][name] = [
+            {key: source[key] for key in _SCORED if key in source}
+            | {key: value for key, value in judged if key not in _SCORED}
+        ]
+    raised = {name: row for name, row in published.get("raised", {}).items() if name in kept}
+    out["raised"] = dict(sorted({**raised, **new["raised"]}.items()))
+    beside = [row for row in published.get("beside FFmpeg", []) if row["what"].removesuffix("detect") in kept]
+    out["beside FFmpeg"] = beside + new["beside FFmpeg"]
+    out["footage"] = new["footage"] or published.get("footage", [])
+    rows = [cells for [cells] in out["detectors"].values() if cells.get("F1") is not None]
+    out["mean F1"] = _rounded(sum(cells["F1"] for cells in rows) / len(rows)) if rows else None
+    out["faults"] = sum(row["clips"] for row in out["raised"].values())
+    if kept:
+        out["seeds"] = ", ".join(
+            dict.fromkeys(f"{new['seeds']}, {published['seeds']}".strip(", ").split(", "))
+        )
+        out[KEPT] = ", ".join(kept)
+    return out
+
+
 def beside_rows(results: Results, scored: Mapping[str, Row], ffmpeg: str) -> list[dict[str, Any]]:
     """Ours and FFmpeg's on the same clips, line by line."""
     theirs = rows_beside(results.watched)

@@ -4,6 +4,7 @@ import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -156,6 +157,31 @@ def test_the_document_is_what_the_docs_show() -> None:
     assert "seeds 7" in text
     assert "0.00 (≤ 3.00)" in text
     assert "| 1 | 1 | 0 | 0 | 1 | 1 | 1 |" in text
+
+
+def test_what_was_not_scored_anew_stays_as_it_was_published() -> None:
+    def published(*scored: str, hours: float, f1: float, seeds: str) -> dict[str, Any]:
+        row = {"faults": 2, "F1": f1, "false alarms per clean hour": f"{f1}"}
+        return {
+            "seeds": seeds, "faults": 3 * len(scored), "mean F1": f1, "hours of clean programme": hours,
+            "programme": seeds, "false alarms an hour (error)": seeds,
+            "detectors": {name: [row if name in scored else {}] for name in ("black", "freeze", "hum")},
+            "raised": {name: {"clips": 3, name: 2} for name in scored},
+            "beside FFmpeg": [{"who": "x", "what": name, "F1": f1} for name in scored], "footage": [],
+        }  # fmt: skip
+
+    old = published("black", "freeze", hours=2.0, f1=0.9, seeds="1")
+    both = tally.completed(published("freeze", hours=0.0, f1=1.0, seeds="2"), old)
+    assert [cells.get("F1") for [cells] in both["detectors"].values()] == [0.9, 1.0, None]
+    assert (both["seeds"], both["faults"], both["mean F1"], both[tally.KEPT]) == ("2, 1", 6, 0.95, "black")
+    assert both["hours of clean programme"] == 2.0
+    assert (
+        both["detectors"]["freeze"][0]["false alarms per clean hour"] == "0.9"
+    )  # of the programme that was judged
+    assert [row["F1"] for row in both["beside FFmpeg"]] == [0.9, 1.0]
+    again = tally.completed(published("black", "freeze", "hum", hours=1.0, f1=0.8, seeds="3"), both)
+    assert (again["seeds"], again["hours of clean programme"], again["programme"]) == ("3", 1.0, "3")
+    assert tally.KEPT not in again
 
 
 @pytest.mark.parametrize(
