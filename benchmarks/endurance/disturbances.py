@@ -18,6 +18,7 @@ WINDOW_S = 24.0  # of media that the playlists hold: a shorter outage loses none
 SURELY_BLIND_S = (
     18.0  # an outage that must be told: past the read time-out, three segments and a hung request
 )
+PATIENCE_S = 8.0  # bytes that wait so long on the way find nobody: whoever asked has given up
 _AWAY = frozenset({"source_unreachable", "source_stalled", "playlist_stale"})
 _CAUSED = frozenset(
     {"segment_slow", "segment_missing", "freeze", "picture_missing", "sound_missing", "timestamp_drift"}
@@ -224,8 +225,7 @@ class Chaos:
             return None
         until_s = self._outage()
         self._rig.edge.kill()
-        for book in self._rig.trial.books.values():
-            book.cut(self._rig.clock.now())
+        self._cut()
         return _Broken("the origin killed", until_s, self._rig.edge.start)
 
     def _edge_paused(self) -> _Broken | None:
@@ -233,7 +233,10 @@ class Chaos:
             return None
         until_s = self._outage()
         assert self._rig.edge.process is not None
-        self._rig.pause(self._rig.edge.process, until_s - self._rig.clock.monotonic())
+        seconds = until_s - self._rig.clock.monotonic()
+        self._rig.pause(self._rig.edge.process, seconds)
+        if seconds >= PATIENCE_S:
+            self._cut()
         return _Broken("the origin cut off", until_s, lambda: None)
 
     def _origin_paused(self) -> _Broken | None:
@@ -245,6 +248,10 @@ class Chaos:
         self._note(seconds)
         self._rig.pause(self._rig.source.process, seconds)
         return _Broken("the origin paused", until_s, lambda: None)
+
+    def _cut(self) -> None:
+        for book in self._rig.trial.books.values():
+            book.cut(self._rig.clock.now())
 
     def _outage(self) -> float:
         """Mostly shorter than the playlists' window; some must be told as blindness, some lose media."""

@@ -15,7 +15,7 @@ ENDED = frozenset({"source_stalled", "playlist_stale"})  # what may be said of a
 THE_END = "the end"
 PAST_S = 4.0  # a fault that begins sooner after the first segment served is told against too little of a past
 REMEMBERED = 4096  # segments
-ON_THE_WAY_S = 0.5  # what was sent so shortly before its connection was cut may not have arrived
+ON_THE_WAY_S = 0.5  # what was sent so shortly before or after its connection was cut may not have arrived
 CUT_SHORT_S = 3.0  # a defect that ends so much sooner than its fault was ended by something else
 NO_END = frozenset({"loudness"})  # measured over a window: how long it lasts is no edge of the programme
 
@@ -73,7 +73,7 @@ class Book:
                 self.faults.append(what.fault)
 
     def cut(self, at: datetime) -> None:
-        """Connections were cut: what was sent shortly before may have been lost on the way."""
+        """Connections were cut: what was sent just then may have been lost on the way."""
         self._cuts.append(at)
         for number, sent in self._sent.items():
             for window in [w for w, sent_at in sent.items() if _near(sent_at, at)]:
@@ -272,7 +272,7 @@ def _told(heard: Heard) -> Told:
 
 
 def _near(sent_at: datetime, cut: datetime) -> bool:
-    return 0 <= (cut - sent_at).total_seconds() <= ON_THE_WAY_S
+    return abs((cut - sent_at).total_seconds()) <= ON_THE_WAY_S
 
 
 def _meets(report: Reported, pair: Pair) -> bool:
