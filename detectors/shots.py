@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -110,6 +110,13 @@ class Scene:
             if (moving and not calm) or alike(past.patches, latest.patches):
                 yield past, latest
 
+    def earlier(self) -> list[Past]:
+        """What was seen a moment before the latest sample, however it moved since."""
+        if not self.known:
+            return []
+        latest = self._past[-1]
+        return [p for p in list(self._past)[:-1] if latest.at_ns - p.at_ns <= LOOK_BACK_NS]
+
     def on_the_move(self) -> list[Past]:
         """What was seen before the latest sample, in movement too fast to compare pictures that goes on as it was."""
         moves = self._movement()
@@ -118,9 +125,8 @@ class Scene:
         low, high = AS_BEFORE[0] * min(moves[-5:-2]), AS_BEFORE[1] * max(moves[-5:-2])
         if min(moves[-2:]) < low or max(moves[-2:]) > high:
             return []
-        latest = self._past[-1]
-        past = [p for p in list(self._past)[:-1] if latest.at_ns - p.at_ns <= LOOK_BACK_NS]
-        contrasts = [float(p.patches.std()) for p in (*past, latest)]
+        past = self.earlier()
+        contrasts = [float(p.patches.std()) for p in (*past, self._past[-1])]
         return past if max(contrasts) <= EVEN * min(contrasts) else []
 
     def _is_calm(self) -> bool:
@@ -216,8 +222,23 @@ class Rise:
         """What comes next has another clock."""
         self._scene.forget()
 
-    def update(self, at_ns: int, patches: Patches, value: float, *, high: bool = True) -> int | None:
-        """The next sample: since when the value is up, or None. It must be `high` in other terms too."""
+    def withdraw(self) -> None:
+        """It did not rise after all."""
+        self._level = None
+
+    def update(
+        self,
+        at_ns: int,
+        patches: Patches,
+        value: float,
+        *,
+        high: bool = True,
+        new: Callable[[], bool] | None = None,
+    ) -> int | None:
+        """The next sample: since when the value is up, or None. It must be `high` in other terms too.
+
+        Where `new` can tell that what is seen was not in the scene before, it is asked instead of the movement.
+        """
         self._scene.add(at_ns, patches, value)
         if self._level is not None:
             down = not high or value < max(self._back * self._level, NEAR_FLOOR * self._floor)
@@ -229,9 +250,12 @@ class Rise:
         if value < self._floor or not high:
             self._usual.append(value)
             return None
-        since = self._risen(value)
+        past = self._scene.earlier()
+        since = self._risen(value) if new is None else self._leapt(past, self._factor, value)
         if since is None and value >= self._certain and self._is_clean():
             since = at_ns
+        if since is not None and new is not None and not new():
+            since = None
         if since is None:
             self._usual.append(value)
         else:
