@@ -14,6 +14,7 @@ Blind to  Shots soft from their first picture, focus that is lost slowly, blur o
 Source    Ratio of detail at two scales after Crete et al., "The blur effect", 2007; comparison within the shot is ours.
 """
 
+from collections import deque
 from typing import NamedTuple
 
 import numpy as np
@@ -31,7 +32,10 @@ LEAST_DETAIL = 0.5  # mean coarse detail of those parts, 8-bit code values
 BIAS = 0.3  # detail that a coder leaves or takes
 FINE_BIAS = 0.15
 LEAST_CONTRAST = 9.0  # between parts, 8-bit code values
-STILL_SOFT = 1.06  # times `max_sharpness`: up to there it stays blurred
+STILL_SOFT = 1.06  # times what counts as blurred: up to there it stays so
+BEFORE = 5  # values, the middlemost of which was usual
+FELL_FAR, FELL_FROM = 0.66, 1.22  # of the usual sharpness: blurred also up to so many times `max_sharpness`
+FELL = 0.8  # of the usual sharpness is left, or less: else it was as soft
 KEPT_CONTRAST = 0.8  # of the contrast between parts is left, else it is a fade
 RACING = 2.0  # times softer, in fast movement
 SETTLED = 1.35  # times softer again: focus that is being lost
@@ -102,13 +106,22 @@ class Blur(RisingDetector[BlurParams]):
         super().__init__(
             params, track, rise=rise, threshold=params.max_sharpness, min_seconds=params.min_seconds
         )
+        self._before: deque[float] = deque(maxlen=BEFORE)
+        self._most = params.max_sharpness  # by which it is blurred
 
     def since(self, view: PictureView, value: float) -> int | None:
         """Since when it has been softer."""
         focus = view[FOCUS]
         assert focus is not None  # there is a value
-        most = self.params.max_sharpness * (STILL_SOFT if self._rise.is_up else 1.0)
-        return self._rise.update(view.at_ns, view[PATCHES], focus.softness, high=value <= most)
+        if self._rise.is_up:
+            high = value <= STILL_SOFT * self._most
+        else:
+            usual = float(np.median(self._before)) if len(self._before) == BEFORE else 1.0
+            most = self.params.max_sharpness
+            self._most = min(max(most, FELL_FAR * usual), FELL_FROM * most, FELL * usual)
+            high = value <= self._most
+            self._before.append(value)
+        return self._rise.update(view.at_ns, view[PATCHES], focus.softness, high=high)
 
 
 DETECTOR = Blur
