@@ -117,13 +117,17 @@ class PictureNoise(RisingDetector[PictureNoiseParams]):
             certain=params.certain_floor,
         )
         super().__init__(params, track, rise=rise, threshold=params.min_floor, min_seconds=params.min_seconds)
-        self._was_up = False
+        self._recurs = 0.0  # in the picture looked at before, while it is noisier
 
     def since(self, view: PictureView, value: float) -> int | None:
         """Since when it has been noisier: by what the picture before does not have, moved or not."""
-        if self._rise.is_up and not self._was_up and (view[RECURS] or 0.0) >= RECURRENT:
-            self._rise.withdraw()
-        self._was_up = self._rise.is_up
+        if self._rise.is_up:
+            recurs = view[RECURS] or 0.0
+            if min(recurs, self._recurs) >= RECURRENT:
+                self._rise.withdraw()
+            self._recurs = recurs
+        else:
+            self._recurs = 0.0
         return self._rise.update(
             view.at_ns, view[PATCHES], value, new=lambda: (view[RECURS] or 1.0) <= RANDOM
         )
