@@ -28,6 +28,10 @@ TESTS = Path("tests/unit/detectors")
 MOTION = frozenset({"freeze", "stutter", "tearing", "combing", "block_corruption", "blur", "flash"})
 SHOWS_IN_MOTION = frozenset({"stutter", "tearing", "combing"})  # and nowhere else
 LEAST_CODES = 0.2  # 8-bit code values, a mean difference of luma: less, and nobody sees the fault
+EDGES = frozenset({"tearing", "combing"})  # nor these without sharp edges,
+EDGE_CODES, EDGE_SHARE = 12, 0.01  # where less than this share of the samples differs by so many codes
+LEAST_SEEN_S, LEAST_SEEN = 1.5, 0.2  # and share of the pictures: with less, the clip is drawn again,
+DRAWS = 6  # but not for ever
 BEFORE_S, AFTER_S = (6.0, 9.0), (4.0, 6.0)  # programme around a fault
 
 
@@ -48,11 +52,10 @@ class Case:
         """What its files are called."""
         return f"{self.detector}-{self.level.name.lower()}-{self.number}"
 
-    def rng(self) -> np.random.Generator:
-        """Its own draws, whatever else is scored beside it."""
-        return np.random.default_rng(
-            (self.seed, zlib.crc32(self.detector.encode()), int(self.level), self.number)
-        )
+    def rng(self, again: int = 0) -> np.random.Generator:
+        """Its own draws, whatever else is scored beside it; others when drawn `again`."""
+        key = (self.seed, zlib.crc32(self.detector.encode()), int(self.level), self.number)
+        return np.random.default_rng((*key, again) if again else key)
 
 
 def fault_of(detector: str, family: str) -> Fault | None:
@@ -75,9 +78,14 @@ def dealt(case: Case, sources: Sequence[Source]) -> list[Source]:
     return [*hand, made[case.index % len(made)]] if made else hand
 
 
-def make_clip(case: Case, fault: Fault, folder: Path, cache: Path) -> tuple[Path, Truth, str, float]:
-    """(file in `folder`, what was injected, what it was made of, its length in s); `cache` holds masters."""
-    rng = case.rng()
+def make_clip(
+    case: Case, fault: Fault, folder: Path, cache: Path, again: int = 0
+) -> tuple[Path, Truth, str, float]:
+    """(file in `folder`, what was injected, what it was made of, its length in s); `cache` holds masters.
+
+    A fault that shows only in movement is drawn again where next to nothing moved.
+    """
+    rng = case.rng(again)
     fps = programme.RATES[int(rng.integers(len(programme.RATES)))]
     size = programme.SIZES[int(rng.integers(len(programme.SIZES)))]
     coding = Coding.draw(rng)
@@ -127,6 +135,9 @@ def make_clip(case: Case, fault: Fault, folder: Path, cache: Path) -> tuple[Path
         name = None
     path = folder / (case.name + coding.suffix)
     write(path, pictures, track, fps, coding, edit=edit)
+    if again < DRAWS and not seen.is_enough(fault, fps):
+        path.unlink()
+        return make_clip(case, fault, folder, cache, again + 1)
     start_s, end_s = seen.interval(fault, fps) or (start_s, end_s)
     if moved is not None:
         path.write_bytes(shift_clock(path.read_bytes(), moved[0], start_s, moved[1]))
@@ -151,6 +162,7 @@ class _Seen:
 
     first: int = 0
     past: int = 0
+    pictures: int = 0  # that differ visibly
     last_shown: Picture | None = None
 
     def interval(self, fault: Fault, fps: Fraction) -> tuple[float, float] | None:
@@ -159,12 +171,29 @@ class _Seen:
             return None
         return float(self.first / fps), float(self.past / fps)
 
-    def note(self, index: int, before: Picture, after: Picture | None) -> None:
+    def is_enough(self, fault: Fault, fps: Fraction) -> bool:
+        """Whether a viewer had something to see, and again and again."""
+        if fault.defect not in EDGES:
+            return True
+        length = self.past - self.first
+        return float(length / fps) >= LEAST_SEEN_S and self.pictures >= LEAST_SEEN * length
+
+    def note(self, index: int, before: Picture, after: Picture | None, fault: Fault) -> None:
         """A picture before and after the fault; one that was left out differs from what stays on the screen."""
         shown = self.last_shown if after is None else after
-        if shown is not None and cv2.norm(before[0], shown[0], cv2.NORM_L1) >= LEAST_CODES * before[0].size:
+        if shown is not None and _visibly(before, shown, fault):
             self.first, self.past = self.first if self.past else index, index + 1
+            self.pictures += 1
         self.last_shown = shown
+
+
+def _visibly(before: Picture, shown: Picture, fault: Fault) -> bool:
+    """Whether two pictures differ so that one sees it. Where all is out of focus, edges and combs have no edge."""
+    difference = cv2.absdiff(before[0], shown[0])
+    if cv2.mean(difference)[0] < LEAST_CODES:
+        return False
+    strong = cv2.countNonZero(cv2.threshold(difference, EDGE_CODES - 1, 255, cv2.THRESH_BINARY)[1])
+    return fault.defect not in EDGES or strong >= EDGE_SHARE * difference.size
 
 
 def _inject(
@@ -184,7 +213,7 @@ def _inject(
             moment.index = index - first
             y, cb, cr = picture
             broken = fault.picture((y.copy(), cb.copy(), cr.copy()), moment)
-            seen.note(index, picture, broken)
+            seen.note(index, picture, broken, fault)
             yield broken
         else:
             yield picture

@@ -2,15 +2,15 @@
 
 Measures  `sharpness`, ratio: fine detail against coarse detail, in the sharper ones of the parts that
           have most of it, once a second. About 0.5 to 1 in programme, below 0.45 in blurred pictures.
-Defect    `blur`, warning: within a shot, sharpness falls at once to `max_sharpness` or less, and fine detail
-          against the contrast of the whole to a `min_rise`th of what it was or less, for `min_seconds`; dated at
-          the first such picture, closed when sharpness is back. A quarter of the detailed parts that is sharp, as
-          with shallow depth of field, is enough to be sharp.
+Defect    `blur`, warning: within a shot, sharpness falls at once to `max_sharpness` or less (or to two thirds of what
+          it was, and not far above), and fine detail against the contrast of the whole to a `min_rise`th of what it
+          was or less, for `min_seconds`; dated at the first such picture, closed when sharpness is back. A quarter of
+          the detailed parts that is sharp, as with shallow depth of field, is enough to be sharp; where there was
+          little sharpness before, there is none to be lost.
 Blind to  Shots soft from their first picture, focus that is lost slowly, blur of less than about two samples of 640 a
-          line (half of the plainly visible cases in rasters of 400 to 500), streams that are soft from the beginning,
-          what begins within a second of a cut, or mildly in fast movement. Fog and night have too little detail to be
-          judged, and where contrast goes too, it is a fade. A camera that loses its focus at once, and for seconds,
-          looks like the fault.
+          line, streams that are soft from the beginning, what begins with a cut or within a fifth of a second of one,
+          or mildly in fast movement. Fog and night have too little detail to be judged, and where contrast goes too,
+          it is a fade. A camera that loses its focus at once, and for seconds, looks like the fault.
 Source    Ratio of detail at two scales after Crete et al., "The blur effect", 2007; comparison within the shot is ours.
 """
 

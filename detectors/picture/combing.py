@@ -3,15 +3,16 @@
 Measures  `combed_share`, ratio: of the samples that move, the share where lines stand out to one side and the other
           by turns, less the share where neighbours in the same line do, as noise and fine texture: that of the
           middlemost band, highest of each second.
-Defect    `combing`, warning: of what moves, `min_share` or more is combed, in four or more of the pictures looked at
-          in two seconds and over `min_seconds`. So film brought to 60 fields a second, of which two pictures in five
-          are combed (3:2 pulldown), is found too. Dated from the first such picture to the last; five pictures a
-          second are looked at, on sixteen bands of lines of the full raster.
-Blind to  Combing where nothing moves, which nobody sees; where little moves, as of somebody who talks, it is told up to
-          1.5 s late, or not at all (one in eight of the plainly visible cases); combs that were scaled after weaving;
-          swapped fields without weaving. Strong noise smeared along the lines may pass for a comb; beside
-          `picture_noise` it is not told. A stream that says of itself that it is interlaced combs by nature, and
-          receivers deinterlace it: it is not judged.
+Defect    `combing`, warning: of what moves, `min_share` or more is combed, in four or more of the last ten pictures
+          looked at in which something moves, and over `min_seconds`. So film brought to 60 fields a second, of which
+          two pictures in five are combed (3:2 pulldown), is found too. Dated from the first such picture to the last;
+          what stands still in between shows nothing, and parts nothing. Five pictures a second are looked at, on
+          sixteen bands of lines of the full raster.
+Blind to  Combing where nothing moves, which nobody sees, and where so little does, as of somebody who talks and is
+          otherwise at rest, that it is told late or not at all; combs that were scaled after weaving; swapped fields
+          without weaving. Strong noise smeared along the lines may pass for a comb; beside `picture_noise` it is not
+          told. A stream that says of itself that it is interlaced combs by nature, and receivers deinterlace it: it
+          is not judged.
 Source    Practice: the comb, or zipper, by which deinterlacers tell woven fields.
 """
 
@@ -39,11 +40,11 @@ UNLIKE = 0.25  # of the differences between the two lines of either field shorte
 MOVED = 14  # 8-bit code values by which a sample has changed since the picture before
 LEAST_TEETH = 0.01  # share of what moves: with fewer there is no comb, whatever the texture
 LEAST_MOVING = 0.001  # share of the samples: with less movement there is nothing to see
-WINDOW_NS = 2 * SECOND_NS
-LEAST_COMBED, COMBED_SHARE = 4, 0.35  # of the pictures looked at within it: 3:2 pulldown combs two in five
+TELLING = 0.006  # share of the samples that move: with less, that there is no comb says nothing
+WINDOW = 10  # telling looks: two seconds, if it moves all the time
+LEAST_COMBED, COMBED_SHARE = 4, 0.35  # of the looks within it: 3:2 pulldown combs two in five
 SLACK_NS = 200_000_000  # between two looks
 FAINT = 0.25  # of the single teeth that the combed pictures have: the beginning of it, while little moves
-APART_NS = 1_500_000_000  # without a comb: what came before was something else
 OVER_NS, OVER_LOOKS = 1_500_000_000, 4  # without a comb where it moves, after which it has ended
 FORGET_NS = 10 * SECOND_NS  # and where nothing moves
 KEPT = 64  # looks, longer than it takes to be sure
@@ -136,11 +137,12 @@ class CombingParams(Params):
 
 
 class _Look(NamedTuple):
-    """A picture in which something moves."""
+    """A picture in which something moves; `clean` where enough does to say that there is no comb."""
 
     at_ns: int
     end_ns: int
     combed: bool
+    clean: bool
     single: float
 
 
@@ -174,7 +176,8 @@ class Combing(Detector[CombingParams]):
         now, comb = view.at_ns, view[COMBED]
         self._most = max(self._most, comb.combed)
         if comb.moves >= LEAST_MOVING:
-            look = _Look(now, view.end_ns, comb.combed >= self.params.min_share, comb.single)
+            combed = comb.combed >= self.params.min_share
+            look = _Look(now, view.end_ns, combed, not combed and comb.moves >= TELLING, comb.single)
             self._looks.append(look)
             if look.combed:
                 self._last = look
@@ -203,11 +206,13 @@ class Combing(Detector[CombingParams]):
         if self._hold.is_open:
             yield from self._hold.update(look.at_ns, True, share, end_ns=look.end_ns)
             return
-        recent = [one for one in self._looks if look.at_ns - one.at_ns < WINDOW_NS]
-        combed = [one for one in recent if one.combed]
+        telling = [
+            one for one in self._looks if (one.combed or one.clean) and look.at_ns - one.at_ns < FORGET_NS
+        ][-WINDOW:]
+        combed = [one for one in telling if one.combed]
         lasted = look.end_ns + SLACK_NS - combed[0].at_ns
         if (
-            len(combed) < max(LEAST_COMBED, COMBED_SHARE * len(recent))
+            len(combed) < max(LEAST_COMBED, COMBED_SHARE * len(telling))
             or lasted < self.params.min_seconds * 1e9
         ):
             return
@@ -216,18 +221,19 @@ class Combing(Detector[CombingParams]):
     def _beginning(self, combed: Sequence[_Look]) -> int:
         """The first of the pictures that comb, the faint ones before those that made us sure included."""
         faint = FAINT * float(np.median([one.single for one in combed]))
-        begin = combed[0].at_ns
+        begin, clean = combed[0].at_ns, 0
         for one in reversed(self._looks):
-            if begin - one.at_ns > APART_NS:
+            if one.combed or (one.single >= faint and not one.clean):
+                begin, clean = min(begin, one.at_ns), 0
+            clean += one.clean
+            if clean >= OVER_LOOKS or begin - one.at_ns >= FORGET_NS:
                 break
-            if one.at_ns < begin and (one.combed or one.single >= faint):
-                begin = one.at_ns
         return begin
 
     def _is_over(self, now: int) -> bool:
         if self._last is None:
             return False
-        clean = sum(one.at_ns > self._last.at_ns for one in self._looks)
+        clean = sum(one.clean and one.at_ns > self._last.at_ns for one in self._looks)
         quiet = now - self._last.at_ns
         return (quiet >= OVER_NS and clean >= OVER_LOOKS) or quiet >= FORGET_NS
 
@@ -237,6 +243,7 @@ class Combing(Detector[CombingParams]):
         last = self._last
         later = [one.at_ns for one in self._looks if one.at_ns > last.at_ns]
         end = min([last.at_ns + SLACK_NS, *later[:1]])
+        self._looks.clear()
         yield from self._hold.update(end, False, 0.0, end_ns=certain_ns)
 
 

@@ -3,14 +3,15 @@
 Measures  `noise_floor`, 8-bit code values: mean distance of samples (averaged over 2 x 2) from their neighbourhood in
           the quietest parts of the picture, once a second.
 Defect    `picture_noise`, warning: within a shot, the floor rises at once to `min_floor` or more and to `min_rise`
-          times what it was, for `min_seconds`; or, at a cut too, to `certain_floor` in a stream that was clean.
-          Dated at the first such picture, closed when the floor is down again. What has texture only here and
-          there (rain, confetti, water) leaves quiet parts.
+          times what it was, for `min_seconds`; or, at a cut too, to `certain_floor` in a stream that was clean. And
+          what is seen there is not in the picture before, wherever the camera went since: texture that comes into
+          view moves, noise is new each time. Dated at the first such picture, closed when the floor is down again or
+          what is seen recurs. What has texture only here and there (rain, confetti, water) leaves quiet parts.
 Blind to  Noise of a whole programme or shot (film grain, high gain), noise that grows slowly, noise that a coder at low
-          bit rate takes away or turns into blocks, weak noise that begins within a second of a cut or in fast movement
-          (all in all one in six of those plainly visible), rasters of less than 200 lines.
-Source    Noise estimation in the most homogeneous blocks, as in Amer and Dubois 2005; comparison within the shot is
-          our own.
+          bit rate takes away, turns into blocks or repeats; weak noise that begins with a cut or within a fifth of a
+          second of one, or over texture that moves; rasters of less than 200 lines.
+Source    Noise estimation in the most homogeneous blocks, as in Amer and Dubois 2005; comparison within the shot, and
+          with the picture before by template matching (normalised cross-correlation), are our own.
 """
 
 from typing import cast
@@ -22,7 +23,7 @@ from pydantic import Field
 
 from detectors.detail import DETAIL, ranked
 from detectors.detector import Params
-from detectors.frame import SAMPLED_HZ, Feature, Frame, Plane, PictureView
+from detectors.frame import SAMPLED_HZ, Feature, Frame, PictureView, Plane
 from detectors.grid import GRID_RATIO
 from detectors.picture_features import TILE_COLUMNS, TILE_ROWS, eight_bit
 from detectors.rising import RisingDetector
@@ -33,7 +34,7 @@ QUIET_RANK = 0.15  # of the parts are quieter
 QUIET, LOOKED_AT = slice(4, 40), 16  # parts among which it is told, and how many of them
 TALL, WIDE = 16, 48  # of the halved raster, in each of them
 DOWN, ASIDE = 6, 20  # so far the picture may have moved, samples of 320 a line
-RANDOM, RECURRENT = 0.4, 0.6  # correlation with the picture before, wherever it went: noise, and texture that moves
+RANDOM, RECURRENT = 0.4, 0.55  # correlation with the picture before, at its best: noise; texture that moves
 
 
 def _recurs(frame: Frame) -> float | None:

@@ -77,3 +77,26 @@ def test_focus_that_is_pulled_slowly_is_programme() -> None:
 
     shown = [pulled(p, min(4.0, (i - 75) / 12)) for i, p in enumerate(slowly(8))]
     assert edges(blur(), frames(shown)) == []
+
+
+def test_a_misty_scene_that_was_as_soft_before_is_programme() -> None:
+    """What there is of detail fades while contrast grows."""
+    soft = [(np.asarray(cv2.GaussianBlur(y, (0, 0), 3.0), np.uint8), u, v) for y, u, v in slowly(7)]
+    far = np.linspace(0, 120, soft[0][0].shape[1], dtype=np.float32)[None]
+    shown = [
+        (np.clip(0.3 * y.astype(np.float32) + far, 16, 235).astype(np.uint8), u, v) if i >= 75 else (y, u, v)
+        for i, (y, u, v) in enumerate(soft)
+    ]
+    assert edges(blur(), frames(shown)) == []
+
+
+def test_detail_that_was_fine_and_is_lost_by_half_is_told() -> None:
+    """In a small raster, the same blur leaves more of it."""
+    rng = np.random.default_rng(3)
+    crisp = [
+        (np.clip(y + rng.integers(-40, 40, y.shape) * (y > 90), 16, 235).astype(np.uint8), u, v)
+        for y, u, v in [slowly(1)[0]] * 225
+    ]
+    soft = [(np.asarray(cv2.GaussianBlur(y, (0, 0), 1.6), np.uint8), u, v) for y, u, v in crisp]
+    shown = [soft[i] if 75 <= i < 150 else crisp[i] for i in range(225)]
+    assert edges(blur(), frames(shown)) == [("opened", 3.0), ("closed", 6.0)]

@@ -129,6 +129,13 @@ def test_it_ends_with_the_last_comb_also_where_nothing_moves_then() -> None:
     assert at == pytest.approx(6.0, abs=0.3)
 
 
+def test_what_stands_still_in_between_parts_nothing() -> None:
+    moves = panning(10)
+    said = spans(broken(_woven, [*moves[:100], *[moves[100]] * 125, *moves[100:]], 85, 300))
+    assert [e for e, _ in said] == ["opened", "closed"]
+    assert [at for _, at in said] == pytest.approx([3.4, 12.0], abs=0.3)
+
+
 def striped(picture: Picture, bright: int = 60) -> Picture:
     """A venetian blind over the left half."""
     picture[0][::2, :240] = bright

@@ -70,6 +70,24 @@ def test_noise_is_told_in_fast_movement_that_goes_on() -> None:
     assert edges(picture_noise(), frames(shown)) == [("opened", 3.0), ("closed", 6.0)]
 
 
+def test_noise_is_told_where_the_camera_turns_ever_faster() -> None:
+    """No two pictures looked at show the same part of the scene, nor do they move alike."""
+    rng = np.random.default_rng(3)
+    shown = [pan(i * i // 6, step=1) for i in range(175)]
+    noisy = [grain(p, rng, 13.0) if 75 <= i < 150 else p for i, p in enumerate(shown)]
+    assert edges(picture_noise(), frames(noisy)) == [("opened", 3.0), ("closed", 6.0)]
+
+
+def test_texture_that_comes_at_once_and_moves_on_is_programme() -> None:
+    """A curtain is pulled away: leaves behind it."""
+    rng = np.random.default_rng(3)
+    wide = cv2.GaussianBlur(rng.normal(110, 90, (HEIGHT, 4 * WIDTH)), (0, 0), 1.0)
+    leafy = np.clip(wide, 16, 235).astype(np.uint8)
+    leaves = [(leafy[:, 3 * i : 3 * i + WIDTH].copy(), *flat(90)[1:]) for i in range(175)]
+    shown = [(np.asarray(cv2.blur(p[0], (31, 31)), np.uint8), *p[1:]) for p in leaves[:75]] + leaves[75:]
+    assert edges(picture_noise(), frames(shown)) == []
+
+
 def test_what_blocks_took_away_and_is_back_is_no_noise() -> None:
     """A coder that is starved for a while leaves blocks instead of fine texture."""
     rng = np.random.default_rng(3)
