@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
@@ -12,6 +13,7 @@ from detectors.frame import SAMPLED_HZ, Feature, Frame
 from detectors.picture_features import LUMA_STRIPS, TILE_COLUMNS, TILE_ROWS
 
 Parts = npt.NDArray[np.float32]  # (TILE_ROWS * TILE_COLUMNS,) mean absolute detail, 8-bit code values
+Index = npt.NDArray[np.intp]
 
 LEAST_SIDE = 100  # samples of the halved raster; smaller ones have no parts to speak of
 
@@ -23,14 +25,22 @@ class Detail(NamedTuple):
     coarse: Parts  # over 4 x 4 samples
 
 
+@lru_cache(maxsize=16)
+def _edges(height: int, width: int, seam: int) -> tuple[Index, Index, Parts]:
+    """Where in a flat integral the corners of parts lie, (upper and lower) x columns; and the parts' sizes."""
+    rows = np.arange(TILE_ROWS + 1) * height // TILE_ROWS
+    columns = np.arange(TILE_COLUMNS + 1) * width // TILE_COLUMNS
+    upper, lower = rows[:-1] + seam, rows[1:] - seam
+    sizes = np.outer(lower - upper, np.diff(columns)).astype(np.float32)
+    return upper[:, None] * (width + 1) + columns, lower[:, None] * (width + 1) + columns, sizes
+
+
 def _parts(plane: npt.NDArray[np.uint8], seam: int = 0) -> Parts:
     """Means of each part, without the `seam` lines at its upper and lower edge."""
-    sums = cv2.integral(cv2.absdiff(plane, cv2.blur(plane, (3, 3))))
-    rows = np.arange(TILE_ROWS + 1) * plane.shape[0] // TILE_ROWS
-    columns = np.arange(TILE_COLUMNS + 1) * plane.shape[1] // TILE_COLUMNS
-    upper, lower = rows[:-1] + seam, rows[1:] - seam
-    means = np.diff((sums[lower] - sums[upper])[:, columns]) / np.outer(lower - upper, np.diff(columns))
-    return np.asarray(means, np.float32).ravel()
+    sums = cv2.integral(cv2.absdiff(plane, cv2.blur(plane, (3, 3)))).ravel()
+    upper, lower, sizes = _edges(*plane.shape, seam)
+    corners = sums.take(lower) - sums.take(upper)
+    return np.asarray((corners[:, 1:] - corners[:, :-1]) / sizes, np.float32).ravel()
 
 
 def _detail(frame: Frame) -> Detail | None:
