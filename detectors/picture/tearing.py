@@ -1,13 +1,13 @@
 """Tearing: the upper and the lower part of the picture come from different pictures.
 
 Measures  `tears`, times a second: pictures in which a band of lines stood still at a sharp edge and then went on.
-Defect    `tearing`, error: within a second, `min_tears` or more pictures in which lines that move before and after
+Defect    `tearing`, error: within two seconds, `min_tears` or more pictures in which lines that move before and after
           repeat those of the picture before, while the lines beyond a sharp edge go on moving; the edge is not at one
-          height all the time. Dated from the first such picture to the last.
+          height all the time. Dated from the first such picture to the last of those that follow each other closely.
 Blind to  A tear that stays at one height, or creeps by less than a twentieth of the picture's height from picture to
           picture, as it leaves no band that repeats; one that wanders downwards leaves one only when it begins again
-          at the top; tears across which little moves. Where an inset, a ticker or a split screen has a rate of its
-          own, the edge stays at its border: that is programme.
+          at the top; tears where little moves, or less than half of the picture. Where an inset, a ticker or a split
+          screen has a rate of its own, the edge stays at its border: that is programme.
 Source    Practice: what a display or a capture card shows that reads a picture while it is being replaced.
 """
 
@@ -32,20 +32,26 @@ SECOND_NS = 1_000_000_000
 PAST = 5  # pictures that tell how much usually moves in a line
 LIVELY = 0.8  # 8-bit code values, mean change of a line: less, and nobody sees a tear in it
 STILL, LEAST_STILL = 0.2, 0.25  # of the usual change, 8-bit code values: the line repeats
+LEAST_USUAL, ALL_STILL = (
+    2.0,
+    0.15,
+)  # mean change of the band's lines, 8-bit code values, and share of it that is left
 MOVING = 0.5  # of the usual change: the line goes on
 WENT_ON = 0.7  # of the usual change, in the next picture: the band had not come to rest
 NEAR, AGREE = 6, 0.9  # lively lines on either side of the edge, and the share of them that must agree
 EDGE = 5  # thinned lines within which standing still turns into moving: a coding block
 SPREAD = 0.05  # of the height, over which the edges of a second lie
-MOVES = 0.5  # of the lines are lively: a tear anywhere would be seen
-QUIET_NS = SECOND_NS  # of such movement without a tear, after which it has ended,
+LEAST_LIVELY = 0.45  # of the lines are: less is a thing that passes, and has parts without texture
+MOVES = 0.5  # of the lines may be lively: a tear anywhere would be seen
+WINDOW_NS = 2 * SECOND_NS
+QUIET_NS = 2_500_000_000  # of such movement without a tear, after which it has ended,
 OVER_NS = 8 * SECOND_NS  # or of anything
 
 
 class TearingParams(Params):
     """How many torn pictures are too many."""
 
-    min_tears: int = Field(default=4, ge=2, le=50, description="torn pictures within a second")
+    min_tears: int = Field(default=4, ge=2, le=50, description="torn pictures within two seconds")
 
 
 class _Tear(NamedTuple):
@@ -79,7 +85,8 @@ class Tearing(Detector[TearingParams]):
         self._past: deque[Lines] = deque(maxlen=PAST)
         self._maybe: _Tear | None = None  # until the next picture shows whether the band goes on
         self._tears: deque[_Tear] = deque(maxlen=256)
-        self._moved_ns = 0  # of movement, almost everywhere, since the last of them
+        self._last_ns = 0  # the end of the last that had another one near
+        self._moved_ns = 0  # of movement, almost everywhere, since then
         self._second = -1
 
     def picture(self, view: PictureView) -> Iterator[Finding]:
@@ -93,13 +100,12 @@ class Tearing(Detector[TearingParams]):
             maybe, self._maybe = self._maybe, None
             if maybe is not None and float(changes[maybe.band].mean()) >= WENT_ON * maybe.usual:
                 self._tears.append(maybe)
-                self._moved_ns = 0
                 yield from self._judge(now)
             if len(self._past) == PAST:
                 self._maybe = self._tear(view, changes)
             self._past.append(changes)
-        if self._hold.is_open and (self._moved_ns >= QUIET_NS or now - self._tears[-1].end_ns >= OVER_NS):
-            yield from self._hold.update(self._tears[-1].end_ns, False, 0.0, end_ns=view.end_ns)
+        if self._hold.is_open and (self._moved_ns >= QUIET_NS or now - self._last_ns >= OVER_NS):
+            yield from self._hold.update(self._last_ns, False, 0.0, end_ns=view.end_ns)
         second = now // SECOND_NS
         if second != self._second:
             self._second = second
@@ -114,6 +120,11 @@ class Tearing(Detector[TearingParams]):
             self._tears.clear()
             self._maybe = None
 
+    def finish(self, at_ns: int) -> Iterator[Finding]:
+        """What has not torn for a while has ended, though too little has moved since to be sure."""
+        if self._hold.is_open and at_ns - self._last_ns >= SECOND_NS:
+            yield from self._hold.update(self._last_ns, False, 0.0, end_ns=at_ns)
+
     def _tear(self, view: PictureView, changes: Lines) -> _Tear | None:
         """The band of lines that repeats the picture before while its surroundings move, if there is one."""
         past = np.stack(self._past)
@@ -127,7 +138,7 @@ class Tearing(Detector[TearingParams]):
             return None
         usual = np.sort(past, axis=0)[PAST // 2]
         lively = np.flatnonzero(usual >= LIVELY)
-        if len(lively) < 2 * NEAR:
+        if len(lively) < max(2 * NEAR, LEAST_LIVELY * len(changes)):
             return None
         share = changes[lively] / usual[lively]
         still = (share <= STILL) | (changes[lively] <= LEAST_STILL)
@@ -139,10 +150,13 @@ class Tearing(Detector[TearingParams]):
                 continue
             for above, below in ((still, moving), (moving, still)):
                 edge = self._edge(lively, above, below, place)
-                if edge is not None:
-                    band = lively[still]
-                    height = edge / len(changes)
-                    return _Tear(view.at_ns, view.end_ns, height, band, float(usual[band].mean()))
+                if edge is None:
+                    continue
+                band = lively[still]
+                mean = float(usual[band].mean())
+                if mean < LEAST_USUAL or float(changes[band].mean()) > ALL_STILL * mean:
+                    return None
+                return _Tear(view.at_ns, view.end_ns, edge / len(changes), band, mean)
         return None
 
     @staticmethod
@@ -169,12 +183,24 @@ class Tearing(Detector[TearingParams]):
         return int(lively[lower]) if min(agree) >= AGREE else None
 
     def _judge(self, now: int) -> Iterator[Finding]:
-        recent = [tear for tear in self._tears if tear.at_ns > now - SECOND_NS]
+        recent = [tear for tear in self._tears if tear.at_ns > now - WINDOW_NS]
         edges = [tear.edge for tear in recent]
+        count = float(sum(tear.at_ns > now - SECOND_NS for tear in recent))
+        if len(recent) > 1:
+            self._last_ns, self._moved_ns = recent[-1].end_ns, 0
         if self._hold.is_open:
-            yield from self._hold.update(recent[-1].at_ns, True, float(len(recent)), end_ns=now)
+            yield from self._hold.update(recent[-1].at_ns, True, count, end_ns=now)
         elif len(recent) >= self.params.min_tears and max(edges) - min(edges) >= SPREAD:
-            yield from self._hold.update(recent[0].at_ns, True, float(len(recent)), end_ns=now)
+            yield from self._hold.update(self._beginning(), True, count, end_ns=now)
+
+    def _beginning(self) -> int:
+        """The first of the tears that follow each other closely."""
+        begin = self._tears[-1].at_ns
+        for tear in reversed(self._tears):
+            if begin - tear.at_ns > WINDOW_NS:
+                break
+            begin = tear.at_ns
+        return begin
 
 
 DETECTOR = Tearing
