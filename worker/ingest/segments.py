@@ -26,7 +26,8 @@ SKEW_NS = 2_000_000_000
 UNDECODABLE_AFTER = 2  # segments in a row without a picture or sample
 DATED_NS = 150_000_000  # a segment that is shorter than declared by more lacks something
 REDATED = timedelta(seconds=0.5)  # by less, dates of segments differ because of rounding
-LATE_NS = 500_000_000  # playlists round durations; where segments were lost, nothing is known
+LATE_NS = 500_000_000  # playlists round durations
+LOST_SHARE = 4  # of what was lost, by the durations of other segments, a fourth more or less is believed
 _OPTIONS = {
     "correct_ts_overflow": "0",
     "fpsprobesize": "0",
@@ -42,6 +43,7 @@ class _Rendition:
     decoders: dict[tuple[str, int], TrackDecoder] = field(default_factory=dict)
     epoch: int = 0
     delivered_ns: int = 0
+    lost_ns: int = 0  # of that, since the last segment that came
     empty: int = 0  # segments in a row that gave nothing
     blind: bool = False
     sequence: int | None = None
@@ -131,8 +133,10 @@ class SegmentDecoder:
         before = (
             max(state.delivered_ns, *(d.end_ns for d in state.decoders.values()), 0) if state.decoders else 0
         )
+        late = JUMP_AHEAD_NS  # nothing is known of what came between
+        if follows or state.lost_ns:
+            late = min(late, LATE_NS + state.lost_ns // LOST_SHARE)
         for decoder in state.decoders.values():
-            late = LATE_NS if follows else JUMP_AHEAD_NS
             self._timeline.limit(decoder.track, before + segment.duration_ns + late)
         first: int | None = None
         got, last = 0, 0
@@ -144,7 +148,7 @@ class SegmentDecoder:
                 first = event.at_ns if first is None else min(first, event.at_ns)
                 last = max(last, event.end_ns)
             yield event
-        state.sequence = segment.sequence
+        state.sequence, state.lost_ns = segment.sequence, 0
         begin = before if first is None else first
         state.delivered_ns = max(begin + segment.duration_ns, before)
         for decoder in state.decoders.values():
@@ -169,6 +173,7 @@ class SegmentDecoder:
             self._go_on(state, event)
             at = max(state.delivered_ns, *(d.end_ns for d in state.decoders.values()), 0)
             state.delivered_ns = at + event.duration_ns
+            state.lost_ns += event.duration_ns
             for decoder in state.decoders.values():
                 self._timeline.delivered(decoder.track, state.delivered_ns)
         return at

@@ -183,6 +183,20 @@ def test_a_clock_that_jumps_within_lost_media_goes_on_behind_it_too(cut: tuple[b
     assert decoded.of(Tick)[-1].at_ns > 32.5 * NS
 
 
+@pytest.mark.parametrize(("gone", "kinds"), [(3, {"jump", "gap"}), (1, {"gap"})])
+def test_what_was_lost_is_about_as_long_as_its_playlist_says(
+    cut: tuple[bytes, list[Segment]], gone: int, kinds: set[str]
+) -> None:
+    parts = cut[1]
+    decoded = Decoded().take(parts[:1])
+    lost = Fetch(NS, None, "segment", parts[1].url, 101, 404, 0, 0.1, "http_404", NS, given_up=True)
+    decoded.decoder.lost("v", lost)
+    decoded.take([replace(parts[1 + gone], sequence=102)]).flush()
+    frames = [f.at_ns for f in decoded.of(Frame, "video:0")]
+    assert abs(frames[25] - 2 * NS) < 0.1 * NS
+    assert {b.kind for b in decoded.of(Break)} == kinds
+
+
 def test_a_new_clock_behind_lost_media_goes_on_behind_it(cut: tuple[bytes, list[Segment]]) -> None:
     at = datetime(2026, 5, 4, 12, 0, 0, tzinfo=UTC)
     parts = [replace(p, program_date_time=at + timedelta(seconds=i)) for i, p in enumerate(cut[1])]
