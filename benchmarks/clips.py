@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -27,6 +28,7 @@ from tests.injection import Fault, Level, Moment, Picture, Sound
 TESTS = Path("tests/unit/detectors")
 MOTION = frozenset({"freeze", "stutter", "tearing", "combing", "block_corruption", "blur", "flash"})
 SHOWS_IN_MOTION = frozenset({"stutter", "tearing", "combing"})  # and nowhere else
+TRIED = 5  # pictures of a source in which a fault is tried
 LEAST_CODES = 0.2  # 8-bit code values, a mean difference of luma: less, and nobody sees the fault
 EDGES = frozenset({"tearing", "combing"})  # nor these without sharp edges,
 EDGE_CODES, EDGE_SHARE = 12, 0.01  # where less than this share of the samples differs by so many codes
@@ -101,7 +103,7 @@ def make_clip(
             coding, codec="libx264", ten_bits=False
         )  # what HEVC decoders conceal, nobody is told
     log = Log()
-    suited = [s for s in picture_sources(corpus()) if s.fits(fault.defect)]
+    suited = [s for s in picture_sources(corpus()) if s.fits(fault.defect) and shows(fault, s, cache)]
     footage = dealt(case, [s for s in suited if s.moving or _still_will_do(fault)])
     heard = dealt(case, [s for s in sound_sources(corpus()) if s.fits(fault.defect) and s.active])
     shown_rng = np.random.default_rng(int(rng.integers(2**32)))
@@ -154,6 +156,23 @@ def make_clip(
 
 def _still_will_do(fault: Fault) -> bool:
     return fault.picture is None and fault.damage is None and fault.defect not in MOTION
+
+
+@lru_cache(maxsize=1024)
+def shows(fault: Fault, source: Source, cache: Path) -> bool:
+    """Whether the plain fault shows in most of a few pictures of `source`."""
+    if fault.shows is None:
+        return True
+    assert fault.picture is not None
+    shown = []
+    for number in range(TRIED):
+        rng = np.random.default_rng(number)
+        moment = Moment(Level.PLAIN, rng, 25.0, RATE_HZ, 0, 1)
+        before = programme.some_picture(rng, source, cache)
+        y, cb, cr = before
+        after = fault.picture((y.copy(), cb.copy(), cr.copy()), moment)
+        shown.append(after is None or fault.shows(before, after))
+    return 2 * sum(shown) > TRIED
 
 
 @dataclass(slots=True)

@@ -156,6 +156,11 @@ def _shot(
         yield small
 
 
+def some_picture(rng: np.random.Generator, source: Source, cache: Path) -> Picture:
+    """One picture of a source, in the size of masters."""
+    return next(_shot(rng, source, MASTER_SIZE, Fraction(25), cache, still=True))
+
+
 def master(source: Source, cache: Path) -> Path:
     """The source in the size of all, coded finely, one picture after the other; made when first asked for."""
     assert source.path is not None

@@ -52,7 +52,8 @@ class Fault:
     named kind by so many seconds (drawn from the range). `damage` corrupts that share of the coded bytes of
     packets in the stretch. `after_cut_s` keeps the fault's beginning so far from a cut before it, where the
     detector's manual page says that it is blind there. `layouts` are those that a fault of sound, injected into stereo,
-    survives being mixed into; faults of pictures come with any.
+    survives being mixed into; faults of pictures come with any. `shows` tells of a picture before and after whether
+    anybody would see that fault in it: footage in which the plain one does not show is not used.
     """
 
     defect: str
@@ -65,3 +66,4 @@ class Fault:
     instant: bool = False  # the truth is a moment, not an interval
     after_cut_s: float = 0.0
     layouts: tuple[Literal["mono", "stereo", "5.1"], ...] = ("stereo",)
+    shows: Callable[[Picture, Picture], bool] | None = None

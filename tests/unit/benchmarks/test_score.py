@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import bars, beside, made, sources, tally
 from benchmarks.cases import Alarm, Clean, Watched, Work, false_alarms, run_clean, watch
-from benchmarks.clips import Case, dealt, fault_of, make_clip
+from benchmarks.clips import Case, dealt, fault_of, make_clip, shows
 from benchmarks.footage import Footage
 from benchmarks.matching import Truth, match
 from benchmarks.runs import Results, Run, merged
@@ -204,6 +204,16 @@ def test_no_clip_serves_two_cases_of_one_detector() -> None:
     real = [name for hand in hands for name in hand if not name.startswith(sources.MADE)]
     assert sorted(real) == sorted(s.name for s in footage)
     assert all(hand[-1].startswith(sources.MADE) for hand in hands)
+
+
+def test_footage_in_which_a_fault_does_not_show_is_not_used(tmp_path: Path) -> None:
+    banding, freeze = fault_of("banding", "picture"), fault_of("freeze", "picture")
+    assert banding is not None
+    assert freeze is not None
+    titles, pan = (Source(sources.MADE + name, None, "made") for name in ("titles", "slow_pan"))
+    assert shows(banding, pan, tmp_path)
+    assert not shows(banding, titles, tmp_path)
+    assert shows(freeze, titles, tmp_path)
 
 
 def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
