@@ -6,9 +6,9 @@ Measures  `equal_steps`, ratio: how many times more contours have the commonest 
           things have all heights: about 1, seldom above 2. Steps of a coarse quantiser are alike: 4 and more.
 Defect    `banding`, warning: contours of one height are `min_excess` times as many as others, at several levels of
           luma, with slopes that cover `min_share` of the raster, for `min_seconds`. Where they come within a shot, they
-          may be at one level, or half as many. What has been so for ten seconds is usual: it must be half as much
-          again. Coarse dither counts too; straight edges, as graphics have them, do not. Dated at the first such
-          picture, closed when contours are as usual again.
+          may be at one level. What has been so for ten seconds is usual: it must be half as much again. Coarse dither
+          counts too; straight edges, as graphics have them, do not. Dated at the first such picture, closed when
+          contours are as usual again.
 Blind to  Bands less than six code values apart, as 8 bits have them by nature; bands of unequal height, as a coder or
           noise reduction leaves them at times; pictures with hardly a gentle slope; what lies near black; colour that
           is banded where luma is not; bands that lie exactly along lines or columns; bands smeared by a coder.
@@ -37,10 +37,7 @@ from detectors.shots import PATCHES, Rise
 
 SPAN = 13  # thinned samples that a slope is followed over
 STEP = 2  # thinned samples that a contour takes, the coder's smear included
-GENTLE = (
-    3,
-    47,
-)  # 8-bit code values from one end of a slope to the other: where it is steeper, there is an edge
+GENTLE = 3, 47  # 8-bit code values from one end of a slope to the other: steeper ones are edges
 BACKWARDS = 2  # code values that it may lie beyond its ends
 STEEP = 0.6  # of the way in one step: a contour
 NEAR_BLACK = 8  # 8-bit code values above black
@@ -49,15 +46,11 @@ BESIDE = range(3, 7)  # code values away, heights are other ones
 FEW = 0.0008  # of the raster, added to contours of other heights: ratios of small numbers are no evidence
 LEVEL_BINS = 64  # of luma, four code values each
 LEVELS = 2.0  # effective number of them that are several
-RUNS = (
-    14,
-    24,
-)  # contours at the same place so far along columns and lines of the thinned raster are straight, and
-STRAIGHT = 0.25  # so many of them those of graphics
-SEVERAL = 1.5  # excess from which it is looked whether they are
-WEAK = 0.5  # of the excess and the share, where they rise within a shot
+RUNS = 14, 24  # every second thinned line or sample: contours that go straight down, or across, so far
+STRAIGHT = 0.25  # of them go straight: graphics
+SEVERAL = 1.5  # excess from which it is looked whether they do
 RISEN = 1.8  # times what was before
-KEEPS = 0.5  # of the excess: up to there it goes on
+KEEPS = 0.6  # of the excess and the share: up to there it goes on
 USUAL, MORE = 50, 1.5  # pictures that tell what is usual; times that is more
 
 
@@ -153,7 +146,7 @@ EQUAL_STEPS: Feature[Frame, float | None] = Feature(
 class BandingParams(Params):
     """What counts as banding."""
 
-    min_excess: float = Field(default=4.0, ge=1, le=100, description="times the contours of other heights")
+    min_excess: float = Field(default=3.8, ge=1, le=100, description="times the contours of other heights")
     min_share: float = Field(
         default=0.02,
         gt=0,
@@ -174,7 +167,7 @@ class Banding(RisingDetector[BandingParams]):
     Params = BandingParams
 
     def __init__(self, params: BandingParams, track: str | None) -> None:
-        rise = Rise(floor=WEAK * params.min_excess, factor=RISEN, plus=0.0, back=0.0)
+        rise = Rise(floor=params.min_excess, factor=RISEN, plus=0.0, back=0.0)
         super().__init__(
             params, track, rise=rise, threshold=params.min_excess, min_seconds=params.min_seconds
         )
@@ -184,15 +177,14 @@ class Banding(RisingDetector[BandingParams]):
     def since(self, view: PictureView, value: float) -> int | None:
         """Since when contours have been alike."""
         steps, params = view[STEPS], self.params
-        plain = value >= params.min_excess and steps.share >= params.min_share
-        several = steps.levels >= LEVELS
-        seen = value if steps.share >= WEAK * params.min_share else 0.0
-        since = self._rise.update(view.at_ns, view[PATCHES], seen, high=self._up or plain or several)
+        least = (KEEPS if self._up else 1.0) * params.min_share
+        seen = value if steps.share >= least else 0.0
+        since = self._rise.update(view.at_ns, view[PATCHES], seen)
         if self._up:
             goes_on = seen >= KEEPS * params.min_excess
         else:
             usual = float(np.median(self._usual)) if self._usual else 0.0
-            goes_on = plain and several and value >= MORE * usual
+            goes_on = seen >= max(params.min_excess, MORE * usual) and steps.levels >= LEVELS
         self._up = since is not None or goes_on
         if not self._up:
             self._usual.append(seen)
