@@ -24,6 +24,7 @@ LONGEST_FAULT_S = 12.0
 
 # Detectors whose fault cannot be seen in the synthetic programme, each with the reason.
 NOT_SEEN_HERE: dict[str, str] = {
+    "banding": "the programme has no smooth gradients; its own tests show skies",
     "blur": "the programme pans fast, and blur is not judged in fast movement; its own tests pan slowly",
     "picture_noise": "the programme pans fast, and noise is not judged in fast movement; its own tests pan slowly",
 }
