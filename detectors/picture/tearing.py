@@ -38,8 +38,11 @@ LEAST_USUAL, ALL_STILL = (
 )  # mean change of the band's lines, 8-bit code values, and share of it that is left
 MOVING = 0.5  # of the usual change: the line goes on
 WENT_ON = 0.7  # of the usual change, in the next picture: the band had not come to rest
-NEAR, AGREE = 6, 0.9  # lively lines on either side of the edge, and the share of them that must agree
-EDGE = 5  # thinned lines within which standing still turns into moving: a coding block
+NEAR, AGREE = 6, 0.8  # lively lines on either side of the edge, and the share of them that must agree
+BLOCK, EDGE = (
+    16,
+    5,
+)  # within a coding block, of so many lines, or so many thinned ones, standing still turns to moving
 SPREAD = 0.05  # of the height, over which the edges of a second lie
 LEAST_LIVELY = 0.45  # of the lines are: less is a thing that passes, and has parts without texture
 MOVES = 0.5  # of the lines may be lively: a tear anywhere would be seen
@@ -145,11 +148,10 @@ class Tearing(Detector[TearingParams]):
         moving = share >= MOVING
         if np.count_nonzero(still) < NEAR or np.count_nonzero(moving) < NEAR:
             return None
-        for place in range(NEAR, len(lively) - NEAR + 1):
-            if still[place - 1] == still[place]:
-                continue
+        near = max(EDGE, 1 + round(BLOCK * len(changes) / view.size[1]))
+        for place in np.flatnonzero(still[1:] != still[:-1]) + 1:
             for above, below in ((still, moving), (moving, still)):
-                edge = self._edge(lively, above, below, place)
+                edge = self._edge(lively, above, below, int(place), near)
                 if edge is None:
                     continue
                 band = lively[still]
@@ -165,16 +167,17 @@ class Tearing(Detector[TearingParams]):
         above: npt.NDArray[np.bool_],
         below: npt.NDArray[np.bool_],
         place: int,
+        near: int,
     ) -> int | None:
-        """The line at which what is so above turns at once into what is so below."""
-        last = np.flatnonzero(above[: place + EDGE])
-        first = np.flatnonzero(below[max(0, place - EDGE) :]) + max(0, place - EDGE)
+        """The line at which what is so above turns within `near` lines into what is so below."""
+        last = np.flatnonzero(above[: place + near])
+        first = np.flatnonzero(below[max(0, place - near) :]) + max(0, place - near)
         if not len(last) or not len(first):
             return None
         upper, lower = int(last[-1]), int(first[0])
         if (
             upper > lower
-            or lively[lower] - lively[upper] > EDGE
+            or lively[lower] - lively[upper] > near
             or upper + 1 < NEAR
             or lower + NEAR > len(lively)
         ):

@@ -78,6 +78,30 @@ def test_its_fault_is_found_where_it_is(level: Level, seed: int) -> None:
     assert [at for _, at in said] == pytest.approx([4.0, 8.0], abs=0.5)
 
 
+def test_what_passes_through_a_still_picture_is_programme() -> None:
+    """A car comes down an empty road: its roof has no texture, and seems to stand still."""
+    road, car = pan(0), pan(40, seed=3)[0]
+    car[40:60] = car[90:110] = 120
+    shown = []
+    for index in range(150):
+        picture = copied(road)
+        top = 4 * (index % 50)
+        part = picture[0][top : top + 90, 100:300]
+        part[:] = car[: len(part), 100:300]
+        shown.append(picture)
+    assert spans(frames(shown, fps=12)) == []
+
+
+def test_a_coder_smears_the_edge_over_a_block() -> None:
+    shown = panning(8)
+    for place, index in enumerate(TORN):
+        line, before = 60 + 20 * (place * 3 % 8), pan(index - 1)[0]
+        now = shown[index][0]
+        mixed = (now[line - 16 : line].astype(np.uint16) + 2 * before[line - 16 : line]) // 3
+        now[line:], now[line - 16 : line] = before[line:], mixed
+    assert [e for e, _ in spans(frames(shown))] == ["opened", "closed"]
+
+
 def test_a_part_with_a_rate_of_its_own_is_programme() -> None:
     """A film on twos above a ticker; a split screen of two rates; a letterbox."""
     assert spans(frames(ticker(pan(i // 2 * 2), i, lines=80) for i in range(200))) == []
