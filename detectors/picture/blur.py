@@ -6,7 +6,8 @@ Defect    `blur`, warning: within a shot, sharpness falls at once to `max_sharpn
           it was, and not far above), and fine detail against the contrast of the whole to a `min_rise`th of what it
           was or less, for `min_seconds`; dated at the first such picture, closed when sharpness is back. A quarter of
           the detailed parts that is sharp, as with shallow depth of field, is enough to be sharp; where there was
-          little sharpness before, there is none to be lost.
+          little sharpness before, there is none to be lost; and what goes altogether, as a title over a soft picture,
+          takes its brightness with it.
 Blind to  Shots soft from their first picture, focus that is lost slowly, blur of less than about two samples of 640 a
           line, streams that are soft from the beginning, what begins with a cut or within a fifth of a second of one,
           or mildly in fast movement. Fog and night have too little detail to be judged, and where contrast goes too,
@@ -15,6 +16,7 @@ Source    Ratio of detail at two scales after Crete et al., "The blur effect", 2
 """
 
 from collections import deque
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +26,7 @@ from detectors.detail import DETAIL, ranked
 from detectors.detector import Params
 from detectors.frame import SAMPLED_HZ, Feature, Frame, PictureView
 from detectors.rising import RisingDetector
-from detectors.shots import PATCHES, Rise
+from detectors.shots import PATCHES, Patches, Rise
 
 PARTS = 36  # with most coarse detail: a quarter of the picture
 SHARP_RANK = 0.8  # of them are less sharp
@@ -38,6 +40,8 @@ FELL_FAR, FELL_FROM = 0.66, 1.22  # of the usual sharpness: blurred also up to s
 FELL = 0.8  # of the usual sharpness is left, or less: else it was as soft
 KEPT_CONTRAST = 0.8  # of the contrast between parts is left, else it is a fade
 RACING = 2.0  # times softer, in fast movement
+LEAVES = 0.95  # of the parts keep their brightness,
+LIGHTER, LIGHTER_TIMES = 6.0, 2.5  # up to so many code values, and so many times what changes anyway
 SETTLED = 1.35  # times softer again: focus that is being lost
 
 
@@ -108,12 +112,13 @@ class Blur(RisingDetector[BlurParams]):
         )
         self._before: deque[float] = deque(maxlen=BEFORE)
         self._most = params.max_sharpness  # by which it is blurred
+        self._seen: deque[tuple[int, Patches]] = deque(maxlen=2 * BEFORE)  # until it is softer
 
     def since(self, view: PictureView, value: float) -> int | None:
         """Since when it has been softer."""
-        focus = view[FOCUS]
+        focus, patches, was_up = view[FOCUS], view[PATCHES], self._rise.is_up
         assert focus is not None  # there is a value
-        if self._rise.is_up:
+        if was_up:
             high = value <= STILL_SOFT * self._most
         else:
             usual = float(np.median(self._before)) if len(self._before) == BEFORE else 1.0
@@ -121,7 +126,23 @@ class Blur(RisingDetector[BlurParams]):
             self._most = min(max(most, FELL_FAR * usual), FELL_FROM * most, FELL * usual)
             high = value <= self._most
             self._before.append(value)
-        return self._rise.update(view.at_ns, view[PATCHES], focus.softness, high=high)
+        since = self._rise.update(view.at_ns, patches, focus.softness, high=high)
+        if was_up:
+            return since
+        self._seen.append((view.at_ns, patches))
+        if since is not None and self._something_went(since):
+            self._rise.withdraw()
+            return None
+        return since
+
+    def _something_went(self, since: int) -> bool:
+        """Whether parts became lighter or darker then, as where a title goes: blur leaves their brightness."""
+        after = next(n for n, (at_ns, _) in enumerate(self._seen) if at_ns >= since)
+        shown = [patches for _, patches in list(self._seen)[max(0, after - 4) : after + 1]]
+        if len(shown) < 3:
+            return False
+        *usual, leap = (float(np.quantile(np.abs(b - a), LEAVES)) for a, b in pairwise(shown))
+        return leap > LIGHTER + LIGHTER_TIMES * max(usual)
 
 
 DETECTOR = Blur

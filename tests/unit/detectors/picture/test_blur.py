@@ -100,3 +100,13 @@ def test_detail_that_was_fine_and_is_lost_by_half_is_told() -> None:
     soft = [(np.asarray(cv2.GaussianBlur(y, (0, 0), 1.6), np.uint8), u, v) for y, u, v in crisp]
     shown = [soft[i] if 75 <= i < 150 else crisp[i] for i in range(225)]
     assert edges(blur(), frames(shown)) == [("opened", 3.0), ("closed", 6.0)]
+
+
+@pytest.mark.parametrize("lines", [1, 3, 8])
+def test_a_title_that_goes_from_a_soft_picture_is_programme(lines: int) -> None:
+    shown = [(np.asarray(cv2.GaussianBlur(y, (0, 0), 2.0), np.uint8), u, v) for y, u, v in slowly(8)]
+    for luma, _, _ in shown[:100]:
+        for line in range(lines):
+            place = (30, 60 + 24 * line)
+            cv2.putText(luma, "THE NAMES OF MANY PEOPLE", place, cv2.FONT_HERSHEY_SIMPLEX, 0.8, 230, 2)
+    assert edges(blur(), frames(shown)) == []
