@@ -5,6 +5,7 @@ Bit depth and sampling are normalised here, once: all code values below are 8-bi
 
 from __future__ import annotations
 
+import sys
 from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
@@ -18,6 +19,7 @@ Small = npt.NDArray[np.uint8]  # (about 135 lines, about 400 samples of a 16:9 p
 Tiles = npt.NDArray[np.float32]  # (TILE_ROWS, TILE_COLUMNS)
 Lines = npt.NDArray[np.float64]  # (thinned lines,)
 
+_WORDS = {2: np.uint16, 4: np.uint32} if sys.byteorder == "little" else {}  # by bytes
 SMALL_WIDTH = 400  # samples a line are thinned to about this many
 TILE_ROWS, TILE_COLUMNS = 9, 16
 STRIP = 20  # lines of the halved raster
@@ -30,10 +32,12 @@ def thin(plane: Plane, depth: int, step: int) -> Small:
     along whole ones is half as dear as picking samples on the way.
     """
     lines: Any = np.ascontiguousarray(plane[:: max(1, round(1.6 * step))])
-    picked = lines[:, ::step]
+    # Where the samples of a step make one machine word, its lowest byte is the first of them, and quickly had.
+    word = _WORDS.get(step * lines.itemsize) if lines.shape[1] % step == 0 else None
+    picked = lines[:, ::step] if word is None else lines.view(word)
     if depth > 8:
-        return np.ascontiguousarray(picked >> (depth - 8)).astype(np.uint8)
-    return np.ascontiguousarray(picked, np.uint8)
+        picked = picked >> (depth - 8)
+    return np.asarray(picked.astype(np.uint8, order="C"), np.uint8)
 
 
 def eight_bit(plane: Plane, depth: int) -> npt.NDArray[np.uint8]:
@@ -95,6 +99,12 @@ def _chroma_small(frame: Frame) -> tuple[Small, Small] | None:
 
 CHROMA_SMALL: Feature[Frame, tuple[Small, Small] | None] = Feature("chroma_small", _chroma_small)
 """Cb and Cr thinned to about 200 samples a line; None where the stream is monochrome."""
+
+
+LUMA_SUMS: Feature[Frame, npt.NDArray[np.int32]] = Feature(
+    "luma_sums", lambda f: cast(npt.NDArray[np.int32], cv2.integral(f[LUMA_SMALL]))
+)
+"""The integral of the thinned luma, (height + 1, width + 1)."""
 
 
 class Spread(NamedTuple):
@@ -187,32 +197,37 @@ class Change(NamedTuple):
 
     mean: float  # mean absolute difference
     tiles: Tiles  # the same for each of 9 x 16 tiles
-    lines: Lines  # and for each of the thinned lines
+    sums: npt.NDArray[np.int32]  # the integral of absolute differences
+
+    @property
+    def lines(self) -> Lines:
+        """The mean for each of the thinned lines."""
+        return np.asarray(np.diff(self.sums[:, -1]) / (self.sums.shape[1] - 1), np.float64)
 
 
 @lru_cache(maxsize=8)
-def _tile_edges(height: int, width: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Tiles]:
-    """Rows and columns at which tiles begin and end, and the tiles' sizes in samples."""
+def _tile_corners(height: int, width: int) -> tuple[npt.NDArray[np.intp], Tiles]:
+    """Where in an integral of such a plane the corners of tiles are, and the tiles' sizes in samples."""
     rows = np.arange(TILE_ROWS + 1) * height // TILE_ROWS
     columns = np.arange(TILE_COLUMNS + 1) * width // TILE_COLUMNS
     sizes = np.outer(np.diff(rows), np.diff(columns)).astype(np.float32)
-    return rows, columns, np.maximum(sizes, 1)
+    return rows[:, None] * (width + 1) + columns, np.maximum(sizes, 1)
 
 
-def tile_means(sums: npt.NDArray[Any]) -> Tiles:
+def tile_means(sums: npt.NDArray[np.int32]) -> Tiles:
     """The mean of each of 9 x 16 tiles of a plane, from its integral: (height + 1, width + 1) sums."""
-    rows, columns, sizes = _tile_edges(sums.shape[0] - 1, sums.shape[1] - 1)
-    corners = sums[rows][:, columns]
+    places, sizes = _tile_corners(sums.shape[0] - 1, sums.shape[1] - 1)
+    corners = sums.ravel()[places]
     upper = corners[1:] - corners[:-1]
-    return np.asarray((upper[:, 1:] - upper[:, :-1]) / sizes, np.float32)
+    return np.divide(upper[:, 1:] - upper[:, :-1], sizes, dtype=np.float32)
 
 
 def difference(now: Small, before: Small) -> Change | None:
     """The change from `before` to `now`; None when their sizes differ."""
     if now.shape != before.shape:
         return None
-    sums = cv2.integral(cv2.absdiff(now, before))
-    return Change(float(sums[-1, -1]) / now.size, tile_means(sums), np.diff(sums[:, -1]) / now.shape[1])
+    sums = cast(npt.NDArray[np.int32], cv2.integral(cv2.absdiff(now, before)))
+    return Change(int(sums[-1, -1]) / now.size, tile_means(sums), sums)
 
 
 def _change(frame: Frame) -> Change | None:

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
@@ -27,7 +29,7 @@ from detectors.detector import Detector, Params, Scope
 from detectors.events import Break
 from detectors.frame import Feature, Frame, PictureView
 from detectors.hold import Hold
-from detectors.picture_features import LUMA_SMALL, Tiles, black_code, tile_means
+from detectors.picture_features import LUMA_SMALL, LUMA_SUMS, Small, Tiles, black_code, tile_means
 
 SECOND_NS = 1_000_000_000
 WINDOW_NS = 1_300_000_000
@@ -56,21 +58,23 @@ Counts = npt.NDArray[np.float32]  # (240 or 256,) samples of each level from bla
 Series = npt.NDArray[np.float64]
 
 
-def _tile_logs(frame: Frame) -> Tiles:
-    """Natural logarithms of the tiles' mean luma above black, of those that are dark the same."""
-    levels = tile_means(cv2.integral(frame[LUMA_SMALL])) - black_code(frame.full_range)
-    return np.asarray(np.log(np.maximum(levels, DARK)), np.float32)
+class Lines(NamedTuple):
+    """Every second line of the thinned luma, in memory of its own, and the code of black."""
+
+    luma: Small
+    black: int
 
 
-TILE_LOGS: Feature[Frame, Tiles] = Feature("flicker_tile_logs", _tile_logs)
+def _tile_levels(frame: Frame) -> Tiles:
+    """The tiles' mean luma above black, 8-bit code values."""
+    return tile_means(frame[LUMA_SUMS]) - np.float32(black_code(frame.full_range))
 
 
-def _level_counts(frame: Frame) -> Counts:
-    counts = cv2.calcHist([frame[LUMA_SMALL][::2]], [0], None, [256], [0, 256]).ravel()
-    return np.asarray(counts[black_code(frame.full_range) :], np.float32)
+TILE_LEVELS: Feature[Frame, Tiles] = Feature("flicker_tile_levels", _tile_levels)
 
-
-LEVEL_COUNTS: Feature[Frame, Counts] = Feature("flicker_level_counts", _level_counts)
+LINES: Feature[Frame, Lines] = Feature(
+    "flicker_lines", lambda f: Lines(f[LUMA_SMALL][::2].copy(), black_code(f.full_range))
+)
 
 
 class FlickerParams(Params):
@@ -82,12 +86,34 @@ class FlickerParams(Params):
     min_seconds: float = Field(default=1.0, ge=0.5, le=3600, description="seconds of media time")
 
 
-class _Swing(NamedTuple):
+class _Shown(NamedTuple):
+    """A picture."""
+
     at_ns: int
-    gain: float  # natural logarithm, from the picture before
+    levels: Tiles
+    lines: Lines
+
+
+@dataclass(slots=True)
+class _Swing:
+    """How a picture differs in brightness from the one before it."""
+
+    at_ns: int
+    gain: float  # natural logarithm
     tiles: Tiles  # the same of each part; all 0 at a cut, where it is not known
     cut: bool
-    levels: Counts  # of this picture
+    lines: Lines | None  # of this picture, as long as it may be asked for
+    _counts: Counts | None = None
+
+    @property
+    def counts(self) -> Counts:
+        """How many samples of the picture have each level from black up."""
+        if self._counts is None:
+            assert self.lines is not None
+            luma, black = self.lines
+            counts = cv2.calcHist([luma], [0], None, [256], [0, 256]).ravel()
+            self._counts = np.asarray(counts[black:], np.float32)
+        return self._counts
 
 
 class Flicker(Detector[FlickerParams]):
@@ -95,7 +121,7 @@ class Flicker(Detector[FlickerParams]):
 
     id = "flicker"
     scope = Scope.VIDEO
-    needs = (TILE_LOGS, LEVEL_COUNTS)
+    needs = (TILE_LEVELS, LINES)
     suppressed_by = ("flash", "picture_missing", "black")
     Params = FlickerParams
 
@@ -109,21 +135,25 @@ class Flicker(Detector[FlickerParams]):
             open_ns=round(params.min_seconds * 1e9),
             severity=Severity.WARNING,
         )
-        self._before: Tiles | None = None
+        self._before: Tiles | None = None  # levels of the last picture that was compared
+        self._waiting: list[_Shown] = []  # those since; they are compared with one another at once
         self._swings: deque[_Swing] = deque(maxlen=600)
+        self._lined: deque[_Swing] = deque()  # those that have their lines
         self._usual = 0.0  # swing while it flickers
         self._last_ns = 0  # the last such swing
         self._look_ns, self._second, self._depth = 0, -1, 0.0
 
     def picture(self, view: PictureView) -> Iterator[Finding]:
         """By what gain did all tiles change together?"""
-        logs, before, now = view[TILE_LOGS], self._before, view.at_ns
-        self._before = logs
-        if not view.follows or before is None:
+        levels, now = view[TILE_LEVELS], view.at_ns
+        if not view.follows or self._before is None:
             yield from self._stop(now)
-            self._swings.clear()
+            self._forget()
+            self._before = levels
             return
-        yield from self._swing(view, logs - before, logs > DARKEST)
+        self._waiting.append(_Shown(now, levels, view[LINES]))
+        if self._usual or now - self._look_ns >= LOOK_NS:
+            yield from self._swing(view)
         if self._hold.is_open and now - self._last_ns >= PAUSE_NS:
             yield from self._stop(view.end_ns)
         second = now // SECOND_NS
@@ -136,19 +166,47 @@ class Flicker(Detector[FlickerParams]):
         """Another clock."""
         if event.kind in ("jump", "signalled"):
             yield from self._stop(event.at_ns)
-            self._swings.clear()
+            self._forget()
 
-    def _swing(self, view: PictureView, tiles: Tiles, lit: npt.NDArray[np.bool_]) -> Iterator[DefectEdge]:
+    def _forget(self) -> None:
+        self._swings.clear()
+        self._lined.clear()
+        if self._waiting:
+            self._before = self._waiting[-1].levels
+        self._waiting.clear()
+
+    def _compare(self) -> float | None:
+        """Each picture that waits with the one before it: the gain of the last; None where that is too dark."""
+        waiting, self._waiting = self._waiting, []
+        assert self._before is not None
+        logs = np.log(np.maximum(np.stack([self._before, *(shown.levels for shown in waiting)]), DARK))
+        self._before = waiting[-1].levels
+        differences, lit = logs[1:] - logs[:-1], logs[1:] > DARKEST
+        gain: float | None = None
+        for shown, tiles, parts in zip(waiting, differences, lit, strict=True):
+            gains = tiles[parts]
+            if gains.size < LEAST_TILES:
+                gain = None
+                self._swings.clear()
+                self._lined.clear()
+                continue
+            gain = _middle(gains)
+            cut = abs(gain) > DEEPEST or _middle(np.abs(gains - gain)) > CUT
+            if cut:
+                swing = _Swing(shown.at_ns, 0.0, np.zeros_like(tiles), cut=True, lines=shown.lines)
+            else:
+                swing = _Swing(shown.at_ns, gain, tiles, cut=False, lines=shown.lines)
+            self._swings.append(swing)
+            self._lined.append(swing)
+        return gain
+
+    def _swing(self, view: PictureView) -> Iterator[DefectEdge]:
         now = view.at_ns
-        gains, levels = tiles[lit], view[LEVEL_COUNTS]
-        if gains.size < LEAST_TILES:
-            self._swings.clear()
+        gain = self._compare()
+        if gain is None:
             return
-        gain = _middle(gains)
-        if abs(gain) > DEEPEST or _middle(np.abs(gains - gain)) > CUT:
-            self._swings.append(_Swing(now, 0.0, np.zeros_like(tiles), cut=True, levels=levels))
-        else:
-            self._swings.append(_Swing(now, gain, tiles, cut=False, levels=levels))
+        while now - self._lined[0].at_ns > WINDOW_NS:
+            self._lined.popleft().lines = None
         while now - self._swings[0].at_ns > KEPT_NS:
             self._swings.popleft()
         if self._usual and abs(gain - self._drift(now)) >= SWINGS * self._usual:
@@ -210,13 +268,13 @@ def _is_light(swings: Sequence[_Swing]) -> bool:
     """Whether what is bright swings too: where pages with writing roll by, only how much is bright does."""
     known = np.asarray([not s.cut for s in swings[1:]])
     gains = np.asarray([s.gain for s in swings[1:]])[known]
-    bright = np.diff([_bright_log(s.levels) for s in swings])[known]
+    bright = np.diff([_bright_log(s.counts) for s in swings])[known]
     return float(bright @ gains) >= LEAST_PART * float(gains @ gains)
 
 
 def _lit(swings: Sequence[_Swing]) -> float:
     """The share of samples that are not dark, in the darkest of the pictures."""
-    return min(float(s.levels[round(DARK) :].sum() / s.levels.sum()) for s in swings)
+    return min(float(s.counts[round(DARK) :].sum() / s.counts.sum()) for s in swings)
 
 
 def _middle(values: Tiles) -> float:
@@ -263,10 +321,23 @@ def _rhythm(swings: Sequence[_Swing]) -> float:
 
 def _without_drift(level: Series, cuts: Sequence[int]) -> Series:
     """`level` less a slow change, and less a step of unknown height at each cut."""
-    place = np.linspace(-1.0, 1.0, len(level))
-    known = [np.ones_like(place), place, place**2]
-    known += [(np.arange(len(level)) >= cut).astype(np.float64) for cut in cuts if 0 < cut < len(level) - 1]
-    return level - _fitted(level, np.stack(known, axis=1))
+    count = len(level)
+    steps = [(np.arange(count) >= cut).astype(np.float64) for cut in cuts if 0 < cut < count - 1]
+    if steps:
+        return level - _fitted(level, np.stack([*_slow(count), *steps], axis=1))
+    basis = _slow_basis(count)
+    return np.asarray(level - basis @ (level @ basis), np.float64)
+
+
+def _slow(count: int) -> tuple[Series, Series, Series]:
+    place = np.linspace(-1.0, 1.0, count)
+    return np.ones_like(place), place, place**2
+
+
+@lru_cache(maxsize=64)
+def _slow_basis(count: int) -> Series:
+    """The same as orthonormal columns."""
+    return np.asarray(np.linalg.qr(np.stack(_slow(count), axis=1))[0], np.float64)
 
 
 def _fitted(level: Series, basis: Series) -> Series:
