@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.frame import Feature, Frame
-from detectors.picture_features import LUMA_SMALL, LUMA_SUMS, Small, black_code
+from detectors.picture_features import LUMA_SMALL, Small, black_code
 
 Profile = npt.NDArray[np.float32]  # one value a line, or a column
 
@@ -77,9 +77,10 @@ def _pair(lit: Profile, mean: Profile, black: int, wide: float) -> float | None:
     return min(ends[0], ends[1]) if abs(ends[0] - ends[1]) <= UNEVEN else None
 
 
-def _profiles(sums: npt.NDArray[np.int32]) -> tuple[Profile, Profile]:
-    """The mean of each line, and of each column, from the integral."""
-    height, width = sums.shape[0] - 1, sums.shape[1] - 1
+def _profiles(plane: npt.NDArray[np.uint8]) -> tuple[Profile, Profile]:
+    """The mean of each line, and of each column."""
+    sums = cv2.integral(plane)
+    height, width = plane.shape
     return (np.diff(sums[:, -1]) / np.float32(width)).astype(np.float32), (
         np.diff(sums[-1]) / np.float32(height)
     ).astype(np.float32)
@@ -94,8 +95,7 @@ def _shape(frame: Frame) -> Shape | None:
     small, black = frame[LUMA_SMALL], black_code(frame.full_range)
     lit = np.asarray(cv2.threshold(small, black + LIT_CODES, 1.0, cv2.THRESH_BINARY)[1], np.uint8)
 
-    lines, columns = _profiles(np.asarray(cv2.integral(lit), np.int32))
-    line_means, column_means = _profiles(frame[LUMA_SUMS])
+    (lines, columns), (line_means, column_means) = _profiles(lit), _profiles(small)
     wide, tall = max(_high(lines), 0.3), max(_high(columns), 0.3)
     beside = _pair(columns, column_means, black, tall)
     above = _pair(lines, line_means, black, wide)

@@ -17,7 +17,6 @@ from detectors.frame import SAMPLED_HZ, Feature, Frame, Matrix, Plane
 
 Small = npt.NDArray[np.uint8]  # (about 135 lines, about 400 samples of a 16:9 picture), 8-bit code values
 Tiles = npt.NDArray[np.float32]  # (TILE_ROWS, TILE_COLUMNS)
-Lines = npt.NDArray[np.float64]  # (thinned lines,)
 
 _WORDS = {2: np.uint16, 4: np.uint32} if sys.byteorder == "little" else {}  # by bytes
 SMALL_WIDTH = 400  # samples a line are thinned to about this many
@@ -99,12 +98,6 @@ def _chroma_small(frame: Frame) -> tuple[Small, Small] | None:
 
 CHROMA_SMALL: Feature[Frame, tuple[Small, Small] | None] = Feature("chroma_small", _chroma_small)
 """Cb and Cr thinned to about 200 samples a line; None where the stream is monochrome."""
-
-
-LUMA_SUMS: Feature[Frame, npt.NDArray[np.int32]] = Feature(
-    "luma_sums", lambda f: cast(npt.NDArray[np.int32], cv2.integral(f[LUMA_SMALL]))
-)
-"""The integral of the thinned luma, (height + 1, width + 1)."""
 
 
 class Spread(NamedTuple):
@@ -197,12 +190,6 @@ class Change(NamedTuple):
 
     mean: float  # mean absolute difference
     tiles: Tiles  # the same for each of 9 x 16 tiles
-    sums: npt.NDArray[np.int32]  # the integral of absolute differences
-
-    @property
-    def lines(self) -> Lines:
-        """The mean for each of the thinned lines."""
-        return np.asarray(np.diff(self.sums[:, -1]) / (self.sums.shape[1] - 1), np.float64)
 
 
 @lru_cache(maxsize=8)
@@ -214,8 +201,13 @@ def _tile_corners(height: int, width: int) -> tuple[npt.NDArray[np.intp], Tiles]
     return rows[:, None] * (width + 1) + columns, np.maximum(sizes, 1)
 
 
+def integral(plane: Small) -> npt.NDArray[np.int32]:
+    """(height + 1, width + 1) sums of all that is above and to the left of a sample."""
+    return cast(npt.NDArray[np.int32], cv2.integral(plane))
+
+
 def tile_means(sums: npt.NDArray[np.int32]) -> Tiles:
-    """The mean of each of 9 x 16 tiles of a plane, from its integral: (height + 1, width + 1) sums."""
+    """The mean of each of 9 x 16 tiles of a plane, from its integral."""
     places, sizes = _tile_corners(sums.shape[0] - 1, sums.shape[1] - 1)
     corners = sums.ravel()[places]
     upper = corners[1:] - corners[:-1]
@@ -226,8 +218,8 @@ def difference(now: Small, before: Small) -> Change | None:
     """The change from `before` to `now`; None when their sizes differ."""
     if now.shape != before.shape:
         return None
-    sums = cast(npt.NDArray[np.int32], cv2.integral(cv2.absdiff(now, before)))
-    return Change(int(sums[-1, -1]) / now.size, tile_means(sums), sums)
+    sums = integral(cast(Small, cv2.absdiff(now, before)))
+    return Change(int(sums[-1, -1]) / now.size, tile_means(sums))
 
 
 def _change(frame: Frame) -> Change | None:

@@ -168,6 +168,7 @@ class Child:
                 break
             failures = 0 if self._frames > before else failures + 1
             self._wait(error, failures)
+        self._give(self.pipeline.catch_up())
         self._tell(last=True)
         return 0
 

@@ -1,5 +1,8 @@
 """Carry each event through every detector that wants it, once, forward.
 
+Pictures that were decoded together are shown to one detector after the other, all of them to each, and so are blocks of
+sound: the second time its code is at hand. What was found is told in the order in which it would have been otherwise.
+
 Lives as long as the watch of one input; knows no network and no libav. A detector that raises is set aside and
 said aloud, the others go on. A defect that another, open one explains is marked as its consequence.
 """
@@ -27,7 +30,7 @@ from worker.causes import Before, Causes
 FAULT_DEFECT = "detector_fault"
 # Reading the thread's CPU clock costs more than a small detector: one event in so many is timed (a prime, so that
 # none of the rates at which detectors look is met more often than another).
-TIMED_EVERY = 23
+TIMED_EVERY = 7
 
 _HANDLER = {
     "Frame": "picture", "Block": "sound", "Tick": "tick", "Break": "broke", "Damage": "damage",
@@ -45,6 +48,7 @@ class _Chair:
     allowed: frozenset[Any]
     cpu_ns: int = 0
     not_yet_ns: int = 0  # watched before it was ready to judge
+    learns: bool = False  # it may say that it is not ready
     slot: int = -1  # of a detector that wants fewer pictures: the last time slot it was shown
     fault: str | None = None
     fault_at_ns: int = 0  # how much of the track had been watched by then
@@ -75,11 +79,12 @@ class Pipeline:
         self._seats = list(seats)
         self._open_before = list(open_before)
         self._chairs: list[_Chair] = []
-        self._learners: list[_Chair] = []  # those that may say that they are not ready
-        self._pushed = 0
+        self._shown = 0
+        self._together: list[Frame | Block] = []  # of one track, to be shown at once
+        self._lengths: list[tuple[int, int]] = []  # ns that each of them added to its track, and to the input
         self._clock_ns = _clock_cost_ns()
         self._routes: dict[
-            tuple[str, str | None], list[tuple[_Chair, Callable[[Any], Iterable[Finding]]]]
+            tuple[str, str | None], list[tuple[_Chair, Callable[[Any], Iterable[Finding]] | None]]
         ] = {}
         self._previous: dict[str, Any] = {}
         self._tracks: dict[str, _TrackLedger] = {}
@@ -98,51 +103,114 @@ class Pipeline:
                 self._sit(seat, None)
 
     def push(self, event: Event) -> list[Finding]:
-        """Show one event to whoever wants it; what they found, with causes marked."""
-        self._pushed += 1
+        """Show one event to whoever wants it; what they found, with causes marked.
+
+        A picture or block behind which `more` follows waits for that, to be shown together with it.
+        """
         track = event.track
         if track is not None and track not in self._tracks:
             self._welcome(track)
-        kind = type(event).__name__
-        findings: list[Finding] = []
         if isinstance(event, Frame | Block):
-            self._count_watched(event, findings)
-            if event.joins:
-                event.previous = self._previous.get(event.track)
-        elif isinstance(event, Source):
+            waiting = self._together
+            findings = self.catch_up() if waiting and waiting[0].track != track else []
+            self._count_watched(event)
+            self._together.append(event)
+            if not event.more:
+                findings += self.catch_up()
+            return findings
+        findings = self.catch_up()
+        if isinstance(event, Source):
             self._count_blind(event)
-        elif isinstance(event, Break) and event.track is not None and event.kind == "gap":
-            self._tracks[event.track].end_ns = event.at_ns + event.delta_ns
-        timed = self._pushed % TIMED_EVERY == 0
-        since_ns = time.thread_time_ns() if timed else 0
-        for chair, handler in self._route(_HANDLER[kind], track):
-            if chair.fault is not None:
+        elif isinstance(event, Break) and track is not None and event.kind == "gap":
+            self._tracks[track].end_ns = event.at_ns + event.delta_ns
+        since_ns = self._begin()
+        for chair, handler in self._route(_HANDLER[type(event).__name__], track):
+            if chair.fault is not None or handler is None:
                 continue
-            argument: Any = event
-            if isinstance(event, Frame):
-                if not self._due(chair, event):
-                    continue
-                argument = PictureView(event, chair.allowed)
-            elif isinstance(event, Block):
-                argument = SoundView(event, chair.allowed)
-            self._run(chair, handler, argument, event.at_ns, findings)
-            if timed:
-                now_ns = time.thread_time_ns()
-                chair.cpu_ns += max(0, now_ns - since_ns - self._clock_ns) * TIMED_EVERY
-                since_ns = now_ns
+            found: list[Finding] = []
+            error = self._run(chair, handler, event, found)
+            self._judge(found, findings)
+            if error is not None:
+                findings += self._quarantine(chair, event.at_ns, error)
+            since_ns = self._lap(chair, since_ns)
         if isinstance(event, Tick):
             findings.extend(self._causes.passed(event.at_ns))
-        if isinstance(event, Frame | Block):
-            event.previous = None  # one frame of history, never a chain
-            self._previous[event.track] = event
         return findings
+
+    def catch_up(self) -> list[Finding]:
+        """Show what waits to be shown together; what was found."""
+        if not self._together:
+            return []
+        together, self._together = self._together, []
+        lengths, self._lengths = self._lengths, []
+        track, previous = together[0].track, self._previous
+        for event in together:
+            if event.joins:
+                event.previous = previous.get(track)
+            previous[track] = event
+        pictures = isinstance(together[0], Frame)
+        view: Any = PictureView if pictures else SoundView
+        slots: dict[float, list[int]] = {}
+        found: list[list[Finding]] = [[] for _ in together]
+        broken: list[tuple[_Chair, int, Exception]] = []
+        since_ns = self._begin()
+        for chair, handler in self._route("picture" if pictures else "sound", track):
+            rate = chair.seat.detector.rate_hz if pictures else None
+            if rate is not None and rate not in slots:
+                slots[rate] = [slot_of(int(event.at_ns * self.rate_factor), rate) for event in together]
+            for n, event in enumerate(together):
+                if chair.fault is not None:
+                    break
+                error = self._learn(chair, *lengths[n]) if chair.learns else None
+                if error is None and handler is not None:
+                    if rate is not None:
+                        slot = slots[rate][n]
+                        if slot == chair.slot:
+                            continue
+                        chair.slot = slot
+                    error = self._run(chair, handler, view(event, chair.allowed), found[n])
+                if error is not None:
+                    chair.fault = _words(error)
+                    broken.append((chair, n, error))
+            since_ns = self._lap(chair, since_ns)
+        findings: list[Finding] = []
+        for n, event in enumerate(together):
+            event.previous = None  # one frame of history, never a chain
+            self._judge(found[n], findings)
+            for chair, when, error in broken:
+                if when == n:
+                    findings += self._quarantine(chair, event.at_ns, error)
+        return findings
+
+    def _begin(self) -> int:
+        """The thread's CPU clock where what is shown now is timed, else 0."""
+        self._shown += 1
+        return time.thread_time_ns() if self._shown % TIMED_EVERY == 0 else 0
+
+    def _lap(self, chair: _Chair, since_ns: int) -> int:
+        if not since_ns:
+            return 0
+        now_ns = time.thread_time_ns()
+        chair.cpu_ns += max(0, now_ns - since_ns - self._clock_ns) * TIMED_EVERY
+        return now_ns
+
+    def _judge(self, found: list[Finding], out: list[Finding]) -> None:
+        for finding in found:
+            if isinstance(finding, DefectEdge):
+                out.extend(self._causes.judge(finding))
+            else:
+                out.append(finding)
 
     def finish(self, at_ns: int) -> list[Finding]:
         """The watch ends: the detectors' last words. What is open stays open."""
-        findings: list[Finding] = []
+        findings = self.catch_up()
         for chair in self._chairs:
             if chair.fault is None:
-                self._run(chair, chair.detector.finish, at_ns, at_ns, findings)
+                found: list[Finding] = []
+                error = self._run(chair, chair.detector.finish, at_ns, found)
+                self._judge(found, findings)
+                if error is not None:
+                    findings += self._quarantine(chair, at_ns, error)
         return findings
 
     @property
@@ -206,58 +274,52 @@ class Pipeline:
         for edge in self._open_before:
             if (edge.detector, edge.track) == (chair.seat.detector.id, track):
                 chair.detector.adopt(edge)
-        if seat.detector.ready is not Detector.ready:
-            self._learners.append(chair)
+        chair.learns = seat.detector.ready is not Detector.ready
 
     def _route(
         self, handler: str, track: str | None
-    ) -> list[tuple[_Chair, Callable[[Any], Iterable[Finding]]]]:
+    ) -> list[tuple[_Chair, Callable[[Any], Iterable[Finding]] | None]]:
+        """Who wants it, and with which handler; None of those that are only asked whether they have learned."""
         route = self._routes.get((handler, track))
         if route is None:
-            route = [
-                (chair, getattr(chair.detector, handler))
-                for chair in self._chairs
-                if handler in type(chair.detector).kinds
-                and (track is None or chair.track is None or chair.track == track)
-            ]
+            asked = handler in ("picture", "sound")
+            route = []
+            for chair in self._chairs:
+                wants = handler in type(chair.detector).kinds
+                if (wants or (asked and chair.learns)) and (
+                    track is None or chair.track is None or chair.track == track
+                ):
+                    route.append((chair, getattr(chair.detector, handler) if wants else None))
             self._routes[handler, track] = route
         return route
 
-    def _due(self, chair: _Chair, frame: Frame) -> bool:
-        rate = chair.seat.detector.rate_hz
-        if rate is None:
-            return True
-        slot = slot_of(int(frame.at_ns * self.rate_factor), rate)
-        if slot == chair.slot:
-            return False
-        chair.slot = slot
-        return True
+    def _learn(self, chair: _Chair, of_track_ns: int, of_input_ns: int) -> Exception | None:
+        """Count what comes now as not judged by who is not ready. Asked before, so that it learns from what is not."""
+        try:
+            if not chair.detector.ready:
+                chair.not_yet_ns += of_track_ns if chair.track else of_input_ns
+        except Exception as error:  # a detector's fault, like those in its handlers
+            return error
+        return None
 
     def _run(
-        self,
-        chair: _Chair,
-        handler: Callable[[Any], Iterable[Finding]],
-        argument: Any,
-        at_ns: int,
-        out: list[Finding],
-    ) -> None:
+        self, chair: _Chair, handler: Callable[[Any], Iterable[Finding]], argument: Any, out: list[Finding]
+    ) -> Exception | None:
+        """Let it look; what it raised, which is contained here, and said."""
         try:
             self.runs += 1
             self.running = chair.seat.detector.id
-            for finding in handler(argument):
-                if isinstance(finding, DefectEdge):
-                    out.extend(self._causes.judge(finding))
-                else:
-                    out.append(finding)
+            out.extend(handler(argument))
             self.running = None
-        except Exception as error:  # any fault of a detector is contained here, and said
+        except Exception as error:
             self.running = None
-            out.extend(self._quarantine(chair, at_ns, error))
+            return error
+        return None
 
     def _quarantine(self, chair: _Chair, at_ns: int, error: Exception) -> list[Finding]:
         name = chair.seat.detector.id
         _log().error("detector_quarantined", detector=name, track=chair.track, at_ns=at_ns, exc_info=error)
-        chair.fault = f"{type(error).__name__}: {error}"[:200]
+        chair.fault = _words(error)
         chair.fault_at_ns = self._tracks[chair.track].watched_ns if chair.track else self.watched_ns
         out: list[Finding] = []
         for edge in self.open_defects:
@@ -273,22 +335,13 @@ class Pipeline:
         )  # fmt: skip
         return [*out, *self._causes.judge(fault)]
 
-    def _count_watched(self, event: Frame | Block, out: list[Finding]) -> None:
-        """Called before the event is shown, so that the one with which a detector has learned is not judged."""
-        ledger, before_ns = self._tracks[event.track], self.watched_ns if self._learners else 0
+    def _count_watched(self, event: Frame | Block) -> None:
+        ledger, before_ns = self._tracks[event.track], self.watched_ns
         begin = event.at_ns if not event.joins or ledger.end_ns is None else ledger.end_ns
         length_ns = max(0, event.end_ns - begin)
         ledger.watched_ns += length_ns
         ledger.end_ns = max(event.end_ns, ledger.end_ns or 0)
-        for chair in self._learners:
-            if chair.fault is None and chair.track in (None, event.track):
-                try:
-                    ready = chair.detector.ready
-                except Exception as error:  # a detector's fault, like those in its handlers
-                    out.extend(self._quarantine(chair, event.at_ns, error))
-                    continue
-                if not ready:
-                    chair.not_yet_ns += length_ns if chair.track else self.watched_ns - before_ns
+        self._lengths.append((length_ns, self.watched_ns - before_ns))
 
     def _count_blind(self, event: Source) -> None:
         if event.blind is not None:
@@ -304,6 +357,10 @@ class Pipeline:
             self._input_blind_ns += max(0, length_ns)
         else:
             self._tracks[track].blind_ns += max(0, length_ns)
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:200]
 
 
 def _log() -> Any:

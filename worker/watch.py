@@ -84,7 +84,7 @@ class Watch:
         self.recorder = Recorder()
         self._outbox = Outbox(self.recorder)
         self.evidence = Evidence()
-        self._pictures: dict[str, Frame] = {}
+        self._pictures: dict[str, list[Frame]] = {}  # of each track the latest that are looked at together
         self._end_ns = 0
         self._blind: Source | None = None
         self._lost: Fetch | None = None
@@ -145,12 +145,15 @@ class Watch:
             if self._started_live is None:
                 self._started_live = self._clock.now()
             if isinstance(event, Frame):
-                self._pictures[event.track] = event
+                self._pictures.setdefault(event.track, []).append(event)
         elif isinstance(event, Source):
             self._note_source(event)
         elif isinstance(event, Fetch) and event.given_up:
             self._lost = event
         self._give(self._pipeline.push(event))
+        if not (isinstance(event, Frame) and event.more):
+            for latest in self._pictures.values():
+                del latest[:-1]
 
     def _why_nothing(self) -> str:
         if self._blind is not None:
@@ -167,15 +170,17 @@ class Watch:
     def _give(self, findings: list[Finding]) -> None:
         for finding in findings:
             if isinstance(finding, DefectEdge):
-                self.evidence.on_edge(finding, self._picture_of(finding.track))
+                self.evidence.on_edge(finding, self._picture_of(finding.track, finding.certain_at_ns))
             self._listener.finding(finding)
         self._outbox.put(findings)
         self._outbox.drain()
 
-    def _picture_of(self, track: str | None) -> Frame | None:
-        if track is not None and track in self._pictures:
-            return self._pictures[track]
-        return next(iter(self._pictures.values()), None)
+    def _picture_of(self, track: str | None, certain_ns: int) -> Frame | None:
+        """The picture with which that became certain, or else the latest."""
+        latest = self._pictures.get(track or "") or next(iter(self._pictures.values()), [])
+        return next(
+            (picture for picture in latest if picture.end_ns >= certain_ns), latest[-1] if latest else None
+        )
 
     def _show(self) -> None:
         now = time.monotonic()

@@ -29,7 +29,7 @@ from detectors.detector import Detector, Params, Scope
 from detectors.events import Break
 from detectors.frame import Feature, Frame, PictureView
 from detectors.hold import Hold
-from detectors.picture_features import LUMA_SMALL, LUMA_SUMS, Small, Tiles, black_code, tile_means
+from detectors.picture_features import LUMA_SMALL, Small, Tiles, black_code, integral, tile_means
 
 SECOND_NS = 1_000_000_000
 WINDOW_NS = 1_300_000_000
@@ -67,7 +67,7 @@ class Lines(NamedTuple):
 
 def _tile_levels(frame: Frame) -> Tiles:
     """The tiles' mean luma above black, 8-bit code values."""
-    return tile_means(frame[LUMA_SUMS]) - np.float32(black_code(frame.full_range))
+    return tile_means(integral(frame[LUMA_SMALL])) - np.float32(black_code(frame.full_range))
 
 
 TILE_LEVELS: Feature[Frame, Tiles] = Feature("flicker_tile_levels", _tile_levels)

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
@@ -24,9 +25,9 @@ from pydantic import Field
 from contracts.findings import Finding, Measurement, Severity
 from detectors.detector import Detector, Params, Scope
 from detectors.events import Break
-from detectors.frame import PictureView
+from detectors.frame import Feature, Frame, PictureView
 from detectors.hold import Hold
-from detectors.picture_features import LUMA_CHANGE, Lines
+from detectors.picture_features import LUMA_SMALL
 
 SECOND_NS = 1_000_000_000
 PAST = 5  # pictures that tell how much usually moves in a line
@@ -50,6 +51,20 @@ WINDOW_NS = 2 * SECOND_NS
 QUIET_NS = 2_500_000_000  # of such movement without a tear, after which it has ended,
 OVER_NS = 8 * SECOND_NS  # or of anything
 
+Lines = npt.NDArray[np.float64]  # (thinned lines,)
+
+
+def _changed_lines(frame: Frame) -> Lines | None:
+    now, before = frame[LUMA_SMALL], frame.previous
+    if before is None or before[LUMA_SMALL].shape != now.shape:
+        return None
+    changed = cv2.absdiff(now, before[LUMA_SMALL])
+    return cast(Lines, cv2.reduce(changed, 1, cv2.REDUCE_AVG, dtype=cv2.CV_64F).ravel())
+
+
+CHANGED_LINES: Feature[Frame, Lines | None] = Feature("changed_lines", _changed_lines)
+"""Mean absolute difference of each thinned line to the picture before; None without one of the same size."""
+
 
 class TearingParams(Params):
     """How many torn pictures are too many."""
@@ -71,7 +86,7 @@ class Tearing(Detector[TearingParams]):
     id = "tearing"
     trial = True
     scope = Scope.VIDEO
-    needs = (LUMA_CHANGE,)
+    needs = (CHANGED_LINES,)
     suppressed_by = ("freeze", "black", "solid_color", "picture_missing")
     Params = TearingParams
 
@@ -94,8 +109,7 @@ class Tearing(Detector[TearingParams]):
 
     def picture(self, view: PictureView) -> Iterator[Finding]:
         """Did a band stand still in the picture before, and go on in this one?"""
-        now, change = view.at_ns, view[LUMA_CHANGE]
-        changes = None if change is None else change.lines
+        now, changes = view.at_ns, view[CHANGED_LINES]
         if changes is None or (self._past and self._past[0].shape != changes.shape):
             self._past.clear()
             self._maybe = None

@@ -115,6 +115,7 @@ class TimestampDrift(Detector[TimestampDriftParams]):
         if abs(error_ns) >= self.params.max_drift_ms * MS:
             del self._counts[view.track]
             words = f"{view.track}: timestamps and samples parted by {error_ns / MS:+.0f} ms"
+            yield from self._episode.passed(view.at_ns)
             yield from self._episode.moment(
                 view.at_ns, view.end_ns, abs(error_ns) / MS, Severity.WARNING, track=view.track, detail=words
             )

@@ -218,6 +218,87 @@ def test_a_feature_is_computed_once_a_frame_for_all() -> None:
     assert [c.fault for c in pipeline.coverage()] == [None, None]
 
 
+# --- what is looked at together ---------------------------------------------------------------------------
+
+
+def notes(name: str, order: list[tuple[str, int, bool]]) -> Seat:
+    """A detector that notes what it is shown, and says so."""
+
+    class Notes(Detector[NoParams]):
+        """Measures the time."""
+
+        id = name
+        scope = Scope.VIDEO
+        Params = NoParams
+
+        def picture(self, view: PictureView) -> Iterable[Finding]:
+            order.append((self.id, view.at_ns // STEP, view.follows))
+            yield Measurement(self.id, 1.0, "x", view.at_ns, self.track)
+
+    return seat(Notes)
+
+
+def test_pictures_that_came_together_are_shown_to_one_detector_after_the_other() -> None:
+    order: list[tuple[str, int, bool]] = []
+    pipeline = Pipeline([notes("first", order), notes("second", order)])
+    frames = [frame(0, more=True), frame(1, more=True), frame(2)]
+    found = [pipeline.push(event) for event in frames]
+    assert found[:2] == [[], []]
+    assert order == [
+        *(("first", n, n > 0) for n in range(3)),
+        *(("second", n, n > 0) for n in range(3)),
+    ]
+    said = [(m.name, m.at_ns // STEP) for m in found[2] if isinstance(m, Measurement)]
+    assert said == [(name, n) for n in range(3) for name in ("first", "second")]
+    assert [f.previous for f in frames] == [None] * 3
+
+
+@pytest.mark.parametrize("other", [Tick(SECOND), block(0), frame(0, "video:1", more=True)])
+def test_whatever_else_comes_first_shows_what_waits(other: Event) -> None:
+    order: list[tuple[str, int, bool]] = []
+    pipeline = Pipeline([notes("first", order)])
+    pipeline.push(frame(4, more=True))
+    assert not order
+    pipeline.push(other)
+    assert order[0] == ("first", 4, False)
+
+
+def test_the_end_shows_what_waits() -> None:
+    order: list[tuple[str, int, bool]] = []
+    pipeline = Pipeline([notes("first", order)])
+    pipeline.push(frame(4, more=True))
+    assert [m.at_ns for m in pipeline.finish(SECOND) if isinstance(m, Measurement)] == [4 * STEP]
+
+
+def test_one_that_breaks_amid_pictures_that_came_together_is_shown_no_more_of_them() -> None:
+    order: list[tuple[str, int, bool]] = []
+    pipeline = Pipeline([seat(Breaks), notes("other", order)])
+    found = [f for n in range(5) for f in pipeline.push(frame(n, more=n < 4))]
+    edges = [(f.defect, f.edge, f.at_ns // STEP) for f in found if isinstance(f, DefectEdge)]
+    assert edges == [
+        ("breaks", Edge.OPENED, 0),
+        ("breaks", Edge.CLOSED, 2),
+        (FAULT_DEFECT, Edge.OPENED, 2),
+    ]
+    assert len(order) == 5
+
+
+def test_each_picture_counts_as_judged_by_who_had_learned_before_it() -> None:
+    class Learns(Spy):
+        """Needs two pictures."""
+
+        id = "learns"
+
+        @property
+        def ready(self) -> bool:
+            return len(self.shown) >= 2
+
+    pipeline = Pipeline([seat(Learns)])
+    for n in range(5):
+        pipeline.push(frame(n, more=n < 4))
+    assert pipeline.coverage()[0].not_yet_s == pytest.approx(2 * STEP / SECOND)
+
+
 # --- a detector that breaks -------------------------------------------------------------------------------
 
 

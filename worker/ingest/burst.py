@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from detectors.events import Event
+from detectors.events import Event, Tick
+from detectors.frame import Block, Frame
 from worker.ingest.decode import Decoded, TrackDecoder
 from worker.ingest.timeline import Timeline
 
 BURST_NS = 200_000_000  # of media
 BURST_BYTES = 15_000_000  # of pictures: five at 1920 x 1080 and 8 bit
-SMALL_BYTES = 700_000  # a picture up to 720 x 576: decoding it drives nothing out, so one is a burst
 MOST_PACKETS = 256  # of one kind: damaged ones give nothing that counts as media
 SOUND_NS = 1_000_000_000  # of sound that is not live: a file, or a segment, which is whole
 
@@ -60,9 +60,8 @@ class Burst:
         length = queue.lengths.get(decoder.track, 0) + decoded.length_ns
         queue.lengths[decoder.track] = length
         queue.bytes += decoded.picture_bytes
-        small = 0 < decoded.picture_bytes <= SMALL_BYTES * len(decoded.frames)
         much = length >= queue.most_ns or queue.bytes >= BURST_BYTES or len(queue.waiting) >= MOST_PACKETS
-        if small or much or decoded.error is not None:
+        if much or decoded.error is not None:
             yield from self._empty(queue)
 
     def hand_out(self) -> Iterator[Event]:
@@ -71,9 +70,30 @@ class Burst:
             yield from self._empty(queue)
 
     def _empty(self, queue: _Queue) -> Iterator[Event]:
+        """All that waits; ticks are put off until the pictures or blocks that follow each other are handed out.
+
+        One event late, so that a picture or block tells whether another event follows at once.
+        """
         queue.lengths.clear()
         queue.bytes = queue.age_ns = 0
+        held: Event | None = None
+        for event in self._in_order(queue):
+            if isinstance(held, Frame | Block):
+                held.more = True
+            if held is not None:
+                yield held
+            held = event
+        if held is not None:
+            yield held
+
+    def _in_order(self, queue: _Queue) -> Iterator[Event]:
+        ticks: list[Tick] = []
         while queue.waiting:
             decoder, decoded = queue.waiting.popleft()
-            yield from decoder.hand_out(decoded)
-            yield from self._timeline.ticks()
+            for event in decoder.hand_out(decoded):
+                if ticks and not isinstance(event, Frame | Block):
+                    yield from ticks
+                    ticks.clear()
+                yield event
+            ticks += self._timeline.ticks()
+        yield from ticks

@@ -3,10 +3,15 @@
 from collections.abc import Iterator
 from typing import Any, cast
 
+import numpy as np
+
 from detectors.events import Event, Tick
-from worker.ingest.burst import BURST_BYTES, BURST_NS, MOST_PACKETS, SMALL_BYTES, SOUND_NS, Burst
+from detectors.frame import Frame
+from worker.ingest.burst import BURST_BYTES, BURST_NS, MOST_PACKETS, SOUND_NS, Burst
 from worker.ingest.decode import Decoded, TrackDecoder
 from worker.ingest.timeline import Timeline
+
+STEP_NS = BURST_NS // 5
 
 
 class Decoder:
@@ -24,7 +29,7 @@ class Decoder:
 
 
 def decoded_in_a_row(
-    length_ns: int, picture_bytes: int = SMALL_BYTES + 1, *, live: bool = False
+    length_ns: int, picture_bytes: int = 1, *, live: bool = False
 ) -> tuple[list[int], list[list[int]]]:
     """(what came out, what came together) of 12 packets, the odd ones of sound."""
     decoders = [
@@ -40,7 +45,6 @@ def decoded_in_a_row(
 def test_what_waits_comes_out_in_order_and_once() -> None:
     for length_ns, picture_bytes in (
         (BURST_NS // 3, 1),
-        (BURST_NS // 3, SMALL_BYTES + 1),
         (1, BURST_BYTES // 4),
         (1, 1),
     ):
@@ -60,14 +64,10 @@ def test_sound_that_comes_as_it_is_made_waits_no_longer_than_pictures() -> None:
     assert decoded_in_a_row(BURST_NS // 2, live=True)[1][:4] == [[0, 2], [1, 3], [4, 6], [5, 7]]
 
 
-def test_small_pictures_are_handed_out_at_once() -> None:
-    assert decoded_in_a_row(1, SMALL_BYTES)[1][:3] == [[0], [2], [4]]
-
-
 def test_what_has_ended_does_not_wait_for_more_of_its_kind() -> None:
     burst = Burst(Timeline())
     sound = cast(TrackDecoder, Decoder("audio", SOUND_NS // 4, 0))
-    pictures = cast(TrackDecoder, Decoder("video", SOUND_NS // 4, SMALL_BYTES + 1))
+    pictures = cast(TrackDecoder, Decoder("video", SOUND_NS // 4, 1))
     out = [event.at_ns for event in burst.take(sound, 100)]
     for number in range(4):
         out += [event.at_ns for event in burst.take(pictures, number)]
@@ -88,3 +88,23 @@ def test_damage_is_told_at_once() -> None:
 
     burst = Burst(Timeline())
     assert len(list(burst.take(cast(TrackDecoder, Damaged("video", 0, 0)), 7))) == 1
+
+
+def test_what_comes_out_together_says_so_and_ticks_wait_for_it() -> None:
+    class Pictures(Decoder):
+        def hand_out(self, decoded: Decoded) -> Iterator[Event]:
+            yield Frame(self.track, decoded.packet * STEP_NS, STEP_NS, np.zeros((2, 2), np.uint8))
+
+    timeline = Timeline()
+    clock = timeline.clock("video:0", BURST_NS)
+    clock.end_ns = 12 * STEP_NS
+    burst = Burst(timeline)
+    pictures = cast(TrackDecoder, Pictures("video", STEP_NS, 1))
+    together = [list(burst.take(pictures, number)) for number in range(5)]
+    assert [len(part) for part in together] == [0, 0, 0, 0, 6]
+    *shown, tick = together[-1]
+    assert [event.more for event in shown if isinstance(event, Frame)] == [True] * 5
+    assert isinstance(tick, Tick)
+    assert tick.at_ns == 12 * STEP_NS
+    alone = [event for number in range(5, 10) for event in burst.take(pictures, number)]
+    assert [event.more for event in alone if isinstance(event, Frame)] == [True] * 4 + [False]
