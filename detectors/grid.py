@@ -26,7 +26,8 @@ def _grid_ratio(frame: Frame) -> float | None:
     if group < GRID or band < 1:
         return None
     width = group * GROUPS
-    steps = np.minimum(cv2.absdiff(lines[:, 1 : width + 1], lines[:, :width]), STRONG)
+    steps = cv2.absdiff(lines[:, 1 : width + 1], lines[:, :width])
+    steps = cv2.threshold(steps, STRONG, 0, cv2.THRESH_TRUNC)[1]
     means = np.stack(
         [
             cv2.reduce(steps[n * band : (n + 1) * band], 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel()

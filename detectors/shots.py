@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -38,8 +39,24 @@ SETTLING = 4  # values within which it has risen for good
 
 
 def _patches(frame: Frame) -> Patches:
-    small = cv2.resize(frame[LUMA_SMALL], (TILE_COLUMNS, TILE_ROWS), interpolation=cv2.INTER_AREA)
-    return np.asarray(small, np.float32)
+    small = frame[LUMA_SMALL]
+    height, width = small.shape
+    if height % TILE_ROWS == 0 and width % TILE_COLUMNS == 0:
+        means = cv2.resize(small, (TILE_COLUMNS, TILE_ROWS), interpolation=cv2.INTER_AREA)
+    else:  # the same, where OpenCV is slow
+        means = np.rint(
+            _shares(height, TILE_ROWS) @ small.astype(np.float32) @ _shares(width, TILE_COLUMNS).T
+        )
+    return np.asarray(means, np.float32)
+
+
+@lru_cache(maxsize=16)
+def _shares(samples: int, parts: int) -> npt.NDArray[np.float32]:
+    """(parts, samples) what each of so many equal parts takes of each sample, as a share of the part."""
+    edges = np.arange(parts + 1) * samples / parts
+    place = np.arange(samples)
+    covered = np.minimum(edges[1:, None], place + 1) - np.maximum(edges[:-1, None], place)
+    return np.asarray(np.maximum(covered, 0) * parts / samples, np.float32)
 
 
 PATCHES: Feature[Frame, Patches] = Feature("patches", _patches)

@@ -60,8 +60,8 @@ class Bars(NamedTuple):
 NO_BARS = Bars(0.0, 0.0)
 
 
-def _classes(frame: Frame, chroma: tuple[Small, Small]) -> Classes:
-    """Which primary colour each cell shows."""
+def _classes(frame: Frame, chroma: tuple[Small, Small]) -> Classes | None:
+    """Which primary colour each cell shows; None where some of them are nowhere."""
     black, white = black_code(frame.full_range), white_code(frame.full_range)
     planes = [
         cv2.resize(plane, (COLUMNS, ROWS), interpolation=cv2.INTER_AREA).astype(np.float32)
@@ -73,11 +73,13 @@ def _classes(frame: Frame, chroma: tuple[Small, Small]) -> Classes:
     red = luma + 2 * (1 - kr) * red_difference
     blue = luma + 2 * (1 - kb) * blue_difference
     green = (luma - kr * red - kb * blue) / (1 - kr - kb)
+    high = np.maximum(np.maximum(red, green), blue)
     rgb = np.stack([red, green, blue])
-    high = rgb.max(axis=0)
     bits = rgb > 0.5 * high
-    off = np.abs(rgb - np.where(bits, high, 0.0)).max(axis=0)
     out = (bits[0] + 2 * bits[1] + 4 * bits[2]).astype(np.int8)
+    if not CHROMATIC.issubset(np.unique(out).tolist()):
+        return None
+    off = np.abs(rgb - np.where(bits, high, 0.0)).max(axis=0)
     out[(out == 7) & (high < GREY)] = 8
     out[off > TOLERANCE] = -1
     out[high < TOLERANCE] = 0
@@ -86,6 +88,8 @@ def _classes(frame: Frame, chroma: tuple[Small, Small]) -> Classes:
 
 def _chain(row: Classes) -> tuple[int, int] | None:
     """The first and last column (excluded) of the bars in a row, None where there are none."""
+    if not CHROMATIC.issubset(row.tolist()):
+        return None
     edges = np.flatnonzero(np.diff(row)) + 1
     starts, ends = [0, *edges.tolist()], [*edges.tolist(), len(row)]
     bars = [(s, e, int(row[s])) for s, e in zip(starts, ends, strict=True) if row[s] >= 0 and e - s >= 3]
@@ -105,7 +109,8 @@ def _bars(frame: Frame) -> Bars:
     chroma, spread = frame[CHROMA_SMALL], frame[CHROMA_SPREAD]
     if chroma is None or spread is None or min(s.deviation for s in spread) < LEAST_DEVIATION:
         return NO_BARS
-    found = [c for row in _classes(frame, chroma) if (c := _chain(row)) is not None]
+    classes = _classes(frame, chroma)
+    found = [] if classes is None else [c for row in classes if (c := _chain(row)) is not None]
     if not found:
         return NO_BARS
     ends = np.array(found)
