@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar, cast
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -88,9 +88,12 @@ class Frame(Sample):
     previous: Frame | None = field(default=None, kw_only=True, repr=False)
 
     def __getitem__(self, feature: Feature[Frame, T]) -> T:
-        if feature not in self._memo:
-            self._memo[feature] = feature.compute(self)
-        return cast(T, self._memo[feature])
+        memo: dict[Any, T] = self._memo
+        try:
+            return memo[feature]
+        except KeyError:
+            memo[feature] = value = feature.compute(self)
+            return value
 
     @property
     def height(self) -> int:
@@ -117,9 +120,12 @@ class Block(Sample):
     previous: Block | None = field(default=None, kw_only=True, repr=False)
 
     def __getitem__(self, feature: Feature[Block, T]) -> T:
-        if feature not in self._memo:
-            self._memo[feature] = feature.compute(self)
-        return cast(T, self._memo[feature])
+        memo: dict[Any, T] = self._memo
+        try:
+            return memo[feature]
+        except KeyError:
+            memo[feature] = value = feature.compute(self)
+            return value
 
 
 class PictureView:

@@ -79,16 +79,20 @@ def difference(one: Patches, other: Patches) -> float:
 
 def movement(one: Patches, other: Patches) -> float:
     """The same, without what the picture as a whole became brighter: snow and gains do not move."""
-    return difference(one - one.mean(), other - other.mean())
+    return difference(_level(one), _level(other))
 
 
 def alike(one: Patches, other: Patches) -> bool:
     """Whether two pictures show one scene, moved a little or in another light."""
     if difference(one, other) <= ALIKE_CODES:
         return True
-    a, b = one - one.mean(), other - other.mean()
-    scale = float(np.sqrt((a * a).sum() * (b * b).sum()))
-    return scale > 0 and float((a * b).sum()) >= ALIKE * scale
+    a, b = _level(one).ravel(), _level(other).ravel()
+    scale = math.sqrt(float(a @ a) * float(b @ b))
+    return scale > 0 and float(a @ b) >= ALIKE * scale
+
+
+def _level(patches: Patches) -> Patches:
+    return patches - np.float32(cv2.mean(patches)[0])
 
 
 class Scene:

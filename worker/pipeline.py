@@ -88,6 +88,7 @@ class Pipeline:
         ] = {}
         self._previous: dict[str, Any] = {}
         self._tracks: dict[str, _TrackLedger] = {}
+        self._watched_ns = 0
         self._input_blind_ns = 0
         self._blind: dict[str | None, _Blindness] = {}
         self._causes = Causes(
@@ -148,30 +149,21 @@ class Pipeline:
             if event.joins:
                 event.previous = previous.get(track)
             previous[track] = event
-        pictures = isinstance(together[0], Frame)
-        view: Any = PictureView if pictures else SoundView
+        kind = "picture" if isinstance(together[0], Frame) else "sound"
         slots: dict[float, list[int]] = {}
         found: list[list[Finding]] = [[] for _ in together]
         broken: list[tuple[_Chair, int, Exception]] = []
         since_ns = self._begin()
-        for chair, handler in self._route("picture" if pictures else "sound", track):
-            rate = chair.seat.detector.rate_hz if pictures else None
+        for chair, handler in self._route(kind, track):
+            if chair.fault is not None:
+                continue
+            rate = chair.seat.detector.rate_hz if kind == "picture" else None
             if rate is not None and rate not in slots:
                 slots[rate] = [slot_of(int(event.at_ns * self.rate_factor), rate) for event in together]
-            for n, event in enumerate(together):
-                if chair.fault is not None:
-                    break
-                error = self._learn(chair, *lengths[n]) if chair.learns else None
-                if error is None and handler is not None:
-                    if rate is not None:
-                        slot = slots[rate][n]
-                        if slot == chair.slot:
-                            continue
-                        chair.slot = slot
-                    error = self._run(chair, handler, view(event, chair.allowed), found[n])
-                if error is not None:
-                    chair.fault = _words(error)
-                    broken.append((chair, n, error))
+            broke = self._show(chair, handler, together, lengths, slots.get(rate or 0.0), found)
+            if broke is not None:
+                chair.fault = _words(broke[1])
+                broken.append((chair, *broke))
             since_ns = self._lap(chair, since_ns)
         findings: list[Finding] = []
         for n, event in enumerate(together):
@@ -181,6 +173,40 @@ class Pipeline:
                 if when == n:
                     findings += self._quarantine(chair, event.at_ns, error)
         return findings
+
+    def _show(
+        self,
+        chair: _Chair,
+        handler: Callable[[Any], Iterable[Finding]] | None,
+        together: Sequence[Frame | Block],
+        lengths: Sequence[tuple[int, int]],
+        slots: Sequence[int] | None,
+        found: Sequence[list[Finding]],
+    ) -> tuple[int, Exception] | None:
+        """Show all of them to one detector; (at which, what it raised) where it did, which is contained here, and said.
+
+        `slots`: of each, where the detector wants fewer. `found`: what is found in each is added there.
+        """
+        view: Any = PictureView if isinstance(together[0], Frame) else SoundView
+        detector, allowed, learns, n = chair.detector, chair.allowed, chair.learns, 0
+        try:
+            self.running = chair.seat.detector.id
+            for n, event in enumerate(together):
+                if learns and not detector.ready:
+                    # Asked before it is shown, so that what it learns from is not judged.
+                    chair.not_yet_ns += lengths[n][chair.track is None]
+                if slots is not None:
+                    if slots[n] == chair.slot:
+                        continue
+                    chair.slot = slots[n]
+                if handler is not None:
+                    self.runs += 1
+                    found[n].extend(handler(view(event, allowed)))
+        except Exception as error:
+            return n, error
+        finally:
+            self.running = None
+        return None
 
     def _begin(self) -> int:
         """The thread's CPU clock where what is shown now is timed, else 0."""
@@ -216,7 +242,7 @@ class Pipeline:
     @property
     def watched_ns(self) -> int:
         """How much media was really analysed: that of the track of which most was seen."""
-        return max((t.watched_ns for t in self._tracks.values()), default=0)
+        return self._watched_ns
 
     @property
     def blind_ns(self) -> int:
@@ -293,15 +319,6 @@ class Pipeline:
             self._routes[handler, track] = route
         return route
 
-    def _learn(self, chair: _Chair, of_track_ns: int, of_input_ns: int) -> Exception | None:
-        """Count what comes now as not judged by who is not ready. Asked before, so that it learns from what is not."""
-        try:
-            if not chair.detector.ready:
-                chair.not_yet_ns += of_track_ns if chair.track else of_input_ns
-        except Exception as error:  # a detector's fault, like those in its handlers
-            return error
-        return None
-
     def _run(
         self, chair: _Chair, handler: Callable[[Any], Iterable[Finding]], argument: Any, out: list[Finding]
     ) -> Exception | None:
@@ -336,12 +353,13 @@ class Pipeline:
         return [*out, *self._causes.judge(fault)]
 
     def _count_watched(self, event: Frame | Block) -> None:
-        ledger, before_ns = self._tracks[event.track], self.watched_ns
+        ledger, before_ns = self._tracks[event.track], self._watched_ns
         begin = event.at_ns if not event.joins or ledger.end_ns is None else ledger.end_ns
         length_ns = max(0, event.end_ns - begin)
         ledger.watched_ns += length_ns
         ledger.end_ns = max(event.end_ns, ledger.end_ns or 0)
-        self._lengths.append((length_ns, self.watched_ns - before_ns))
+        self._watched_ns = max(before_ns, ledger.watched_ns)
+        self._lengths.append((length_ns, self._watched_ns - before_ns))
 
     def _count_blind(self, event: Source) -> None:
         if event.blind is not None:

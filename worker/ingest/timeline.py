@@ -192,6 +192,8 @@ class Timeline:
 
     def _strays(self, clock: TrackClock, at_ns: int, delta_ns: int) -> bool:
         """Whether a step ahead leads to where no track and no delivery has come near: then the clock has jumped."""
+        if delta_ns <= ALIGN_NS:
+            return False  # the track itself has come near
         known = [
             max(c.end_ns or 0, c.delivered_ns or 0) for c in self._clocks.values() if c.end_ns is not None
         ]
@@ -215,10 +217,15 @@ class Timeline:
 
     def ticks(self) -> list[Tick]:
         """The clock's ticks that have become due: see `Tick`."""
-        reached = [max(c.end_ns or 0, c.delivered_ns or 0) for c in self._clocks.values()]
-        if not reached:
-            return []
-        return self.tick_to(max(min(reached), max(reached) - self.skew_ns))
+        least, most = -1, 0
+        for clock in self._clocks.values():  # asked after each packet
+            reached, delivered = clock.end_ns or 0, clock.delivered_ns
+            if delivered is not None and delivered > reached:
+                reached = delivered
+            if least < 0 or reached < least:
+                least = reached
+            most = max(most, reached)
+        return [] if least < 0 else self.tick_to(max(least, most - self.skew_ns))
 
     def tick_to(self, at_ns: int) -> list[Tick]:
         """One tick at `at_ns`, when at least a tick's length has passed since the last."""
