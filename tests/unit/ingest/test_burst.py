@@ -7,7 +7,15 @@ import numpy as np
 
 from detectors.events import Event, Tick
 from detectors.frame import Frame
-from worker.ingest.burst import BURST_BYTES, BURST_NS, MOST_PACKETS, SOUND_NS, Burst
+from worker.ingest.burst import (
+    BURST_BYTES,
+    BURST_NS,
+    MOST_PACKETS,
+    SMALL_BURST_BYTES,
+    SMALL_BYTES,
+    SOUND_NS,
+    Burst,
+)
 from worker.ingest.decode import Decoded, TrackDecoder
 from worker.ingest.timeline import Timeline
 
@@ -62,6 +70,11 @@ def test_a_burst_is_bounded_by_media_time_of_a_track_and_by_memory() -> None:
 
 def test_sound_that_comes_as_it_is_made_waits_no_longer_than_pictures() -> None:
     assert decoded_in_a_row(BURST_NS // 2, live=True)[1][:4] == [[0, 2], [1, 3], [4, 6], [5, 7]]
+
+
+def test_fewer_small_pictures_wait() -> None:
+    assert decoded_in_a_row(1, SMALL_BURST_BYTES // 2)[1][:2] == [[0, 2], [4, 6]]
+    assert decoded_in_a_row(1, SMALL_BYTES + 1)[1][0] == [0, 2, 4, 6, 8, 10]
 
 
 def test_what_has_ended_does_not_wait_for_more_of_its_kind() -> None:
