@@ -168,8 +168,8 @@ class Child:
                 break
             failures = 0 if self._frames > before else failures + 1
             self._wait(error, failures)
-        self._give(self.pipeline.catch_up())
-        self._tell(last=True)
+        told = self.handover.take(self.pipeline.catch_up())
+        self._tell(self._edges(told), last=True)
         return 0
 
     def _read(self) -> None:
