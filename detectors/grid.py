@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import cast
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from detectors.frame import SAMPLED_HZ, Feature, Frame, Plane
 from detectors.picture_features import eight_bit
@@ -28,19 +30,28 @@ def _grid_ratio(frame: Frame) -> float | None:
     width = group * GROUPS
     steps = cv2.absdiff(lines[:, 1 : width + 1], lines[:, :width])
     steps = cv2.threshold(steps, STRONG, 0, cv2.THRESH_TRUNC)[1]
-    means = np.stack(
+    means = np.concatenate(
         [
-            cv2.reduce(steps[n * band : (n + 1) * band], 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel()
+            cv2.reduce(steps[n * band : (n + 1) * band], 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F)
             for n in range(BANDS)
         ]
-    ).reshape(BANDS, GROUPS, group // GRID, GRID)
-    whole = means.mean(axis=(2, 3))
+    )
+    whole, on_grid = np.split(means @ _groups(group), 2, axis=1)
     told = whole > FLAT
-    if told.sum() < LEAST_PARTS:
+    if np.count_nonzero(told) < LEAST_PARTS:
         return None
-    on_grid = means[..., GRID - 1].mean(axis=2)
     ratios = np.sort(on_grid[told] / whole[told])
     return float(ratios[len(ratios) // 2])
+
+
+@lru_cache(maxsize=8)
+def _groups(group: int) -> npt.NDArray[np.float32]:
+    """From steps along a line to their means in each group of so many, and to the means of those on the grid."""
+    one = np.full((group, 1), 1.0 / group)
+    on_grid = np.zeros((group, 1))
+    on_grid[GRID - 1 :: GRID] = GRID / group
+    each = np.eye(GROUPS)
+    return np.concatenate([np.kron(each, one), np.kron(each, on_grid)], axis=1).astype(np.float32)
 
 
 GRID_RATIO: Feature[Frame, float | None] = Feature("grid_ratio", _grid_ratio, rate_hz=SAMPLED_HZ)

@@ -49,6 +49,7 @@ class Levels:
     mean_square: npt.NDArray[np.float32]
 
 
+@lru_cache(maxsize=16)
 def _starts(samples: int, rate_hz: int) -> npt.NDArray[np.intp]:
     steps = max(1, round(samples * 100 / rate_hz))
     return np.arange(steps, dtype=np.intp) * samples // steps
@@ -138,6 +139,7 @@ def _pair(block: Block) -> Pair | None:
 PAIR: Feature[Block, Pair | None] = Feature("pair", _pair)  # None where there is no left and right
 
 
+@lru_cache(maxsize=16)
 def loudness_weights(channels: tuple[str, ...]) -> Real:
     """The weight of each channel by name: 0 for LFE, 1.41 for surrounds, 1 otherwise (ITU-R BS.1770-5).
 
@@ -315,8 +317,7 @@ def _k_weighted(block: Block) -> KWeighted:
     state = np.zeros((x.shape[0], 4)) if before is None else before[K_WEIGHTED].state
     y, state = k_weight(x, block.rate_hz, state)
     each = _mean_squares(y, _starts(x.shape[1], block.rate_hz))
-    # Denormal numbers are slow, and what is below -300 dBFS is nothing.
-    state = np.where(np.abs(state) < 1e-15, 0.0, state)
+    state[np.abs(state) < 1e-15] = 0.0  # denormal numbers are slow, and what is below -300 dBFS is nothing
     return KWeighted(loudness_weights(block.channels) @ each.astype(np.float64), state)
 
 

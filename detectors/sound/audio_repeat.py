@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
@@ -73,22 +74,25 @@ def likeness(x: Samples, window: int, shortest: int, longest: int) -> Likeness:
     """How `x`'s last `window` samples are like those up to `longest` samples before them."""
     past = x[-(window + longest) :].astype(np.float64)
     size = 1 << (len(past) - 1).bit_length()
-    product = np.fft.irfft(np.fft.rfft(past, size) * np.fft.rfft(past[longest:], size).conj(), size)[
-        : longest + 1
-    ]
+    whole, last = np.zeros((1, size)), np.zeros((1, size))
+    whole[0, : len(past)], last[0, : len(past) - longest] = past, past[longest:]
+    spectra = cv2.mulSpectrums(cv2.dft(whole), cv2.dft(last), 0, conjB=True)
+    product = cv2.idft(spectra, flags=cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT)[0, : longest + 1]
     sums = np.r_[0.0, np.cumsum(past * past)]
     energy = np.maximum(sums[window:] - sums[:-window], 1e-12)
     alike: Real = (product / np.sqrt(energy * energy[-1]))[::-1]  # by shift
     best = shortest + int(alike[shortest:-1].argmax())
-    peak = _between(alike, best)
+    peak = float(_heights(alike, np.array([best]))[0])
     good = (
         np.flatnonzero(
             (alike[1:-1] >= peak - 2 * NEARLY) & (alike[1:-1] >= alike[:-2]) & (alike[1:-1] >= alike[2:])
         )
         + 1
     )
-    each = [(_between(alike, shift), shift) for shift in good.tolist() if shift >= shortest]
-    least, fragment = next((one for one in each if one[0] >= peak - NEARLY), (peak, best))
+    good = good[good >= shortest]
+    heights = _heights(alike, good)
+    near = np.flatnonzero(heights >= peak - NEARLY)
+    least, fragment = (float(heights[near[0]]), int(good[near[0]])) if len(near) else (peak, best)
     dipped = np.flatnonzero(alike[:fragment] < DIPPED)
     first = int(dipped[0]) if len(dipped) else fragment
     other = float(alike[first : int(DISTINCT * fragment)].max(initial=-1.0)) if len(dipped) else 1.0
@@ -108,11 +112,13 @@ def comb(x: Samples, period: float, rate_hz: float) -> float:
     return float(np.median(at / (power[lines + PERIODS // 2] + least))) if len(lines) else 0.0
 
 
-def _between(alike: Real, shift: int) -> float:
-    """The height of the parabola through a peak and its neighbours: the true shift lies between two samples."""
-    left, middle, right = (float(v) for v in alike[shift - 1 : shift + 2])
+def _heights(alike: Real, shifts: npt.NDArray[np.intp]) -> Real:
+    """The heights of the parabolas through peaks and their neighbours: the true shift lies between two samples."""
+    left, middle, right = alike[shifts - 1], alike[shifts], alike[shifts + 1]
     bend = left - 2 * middle + right
-    return min(1.0, middle - (right - left) ** 2 / (8 * bend)) if bend < 0 else middle
+    round_top = bend < 0
+    higher = middle - (right - left) ** 2 / (8 * np.where(round_top, bend, -1.0))
+    return np.where(round_top, np.minimum(1.0, higher), middle)
 
 
 class AudioRepeat(Detector[AudioRepeatParams]):
@@ -139,6 +145,7 @@ class AudioRepeat(Detector[AudioRepeatParams]):
 
     def _restart(self) -> None:
         self._x: Samples = np.zeros(0, np.float32)
+        self._parts: list[Samples] = []  # what came since, not joined on yet
         self._end_ns = self._fresh = 0
         self._rate_hz = 1.0
         self._found: Likeness | None = None  # while it is open
@@ -150,12 +157,15 @@ class AudioRepeat(Detector[AudioRepeatParams]):
             self._restart()
         self._end_ns, self._rate_hz = view.end_ns, low.rate_hz
         longest = self.params.max_fragment_ms / 1000
-        kept = round((longest * (self.params.min_times + 1) + WINDOW_S) * low.rate_hz)
-        self._x = np.concatenate([self._x, low.samples])[-kept:]
+        self._parts.append(low.samples)
         self._fresh += len(low.samples)
+        due = self._fresh >= EVERY_S * low.rate_hz
+        if due or self._found is not None:
+            kept = round((longest * (self.params.min_times + 1) + WINDOW_S) * low.rate_hz)
+            self._x = np.concatenate([self._x, *self._parts])[-kept:]
+            self._parts.clear()
         if self._found is not None:
             yield from self._goes_on(self._found, len(low.samples))
-        due = self._fresh >= EVERY_S * low.rate_hz
         if not due or len(self._x) < (WINDOW_S + longest) * low.rate_hz + 1:
             return
         self._fresh = 0

@@ -87,9 +87,9 @@ def _harmonics(spectrum: Real, bin_hz: float, length: int, mains_hz: float, prom
         around = spectrum[middle - beside : middle + beside + 1]
         peak, left, right = (float(spectrum[top + k]) for k in (0, -1, 1))
         # The flank of something else, or not the strongest for miles around.
-        if peak <= 0.0 or peak < max(
-            left, right, prominence * float(np.median(around)), 0.999 * float(around.max())
-        ):
+        if peak <= 0.0 or peak < left or peak < right or peak < 0.999 * float(around.max()):
+            continue
+        if peak < prominence * float(np.median(around)):
             continue
         # Hann's window spreads a line of power A^2 / 2 so that three bins hold 3/32 of (A * length)^2.
         own = (left + peak + right) * 16.0 / (3.0 * length * length)
@@ -147,6 +147,8 @@ class Hum(Detector[HumParams]):
 
     def _restart(self) -> None:
         self._x: Samples = np.zeros(0, np.float32)
+        self._parts: list[Samples] = []  # what came since, not joined on yet
+        self._known = 0  # samples of both
         self._lines: Lines | None = None  # what is open
         self._end_ns = self._closed_ns = self._fresh = 0
         self._rate_hz = 1.0
@@ -154,7 +156,7 @@ class Hum(Detector[HumParams]):
     @property
     def ready(self) -> bool:
         """Whether a whole window of sound is known."""
-        return len(self._x) >= WINDOW_S * self._rate_hz
+        return self._known >= WINDOW_S * self._rate_hz
 
     def sound(self, view: SoundView) -> Iterator[Finding]:
         low = view[LOW_RATE]
@@ -162,11 +164,16 @@ class Hum(Detector[HumParams]):
             yield from self._hold.reset(self._end_ns)
             self._restart()
         self._end_ns, self._rate_hz = view.end_ns, low.rate_hz
-        self._x = np.concatenate([self._x[-round(KEPT_S * low.rate_hz) :], low.samples])
+        self._parts.append(low.samples)
+        self._known += len(low.samples)
         self._fresh += len(low.samples)
         if self._fresh < round(low.rate_hz) or not self.ready:
             return
         self._fresh = 0
+        kept = round(KEPT_S * low.rate_hz) + len(low.samples)
+        self._x = np.concatenate([self._x, *self._parts])[-kept:]
+        self._known = len(self._x)
+        self._parts.clear()
         found = lines(self._x[-round(WINDOW_S * low.rate_hz) :], low.rate_hz, self._prominence)
         yield Measurement("hum_level", decibels(found.power), "dBFS", view.end_ns, self.track)
         yield from self._goes_on(found) if self._lines else self._begins(found)
