@@ -185,13 +185,6 @@ LUMA_HISTOGRAM: Feature[Frame, Histogram] = Feature("luma_histogram", _histogram
 """Level counts of the whole picture and of its centre."""
 
 
-class Change(NamedTuple):
-    """How much the picture differs from the one before, in 8-bit code values."""
-
-    mean: float  # mean absolute difference
-    tiles: Tiles  # the same for each of 9 x 16 tiles
-
-
 @lru_cache(maxsize=8)
 def _tile_corners(height: int, width: int) -> tuple[npt.NDArray[np.intp], Tiles]:
     """Where in an integral of such a plane the corners of tiles are, and the tiles' sizes in samples."""
@@ -214,12 +207,33 @@ def tile_means(sums: npt.NDArray[np.int32]) -> Tiles:
     return np.divide(upper[:, 1:] - upper[:, :-1], sizes, dtype=np.float32)
 
 
+class Change:
+    """How much a picture differs from the one before, in 8-bit code values: mean absolute differences."""
+
+    __slots__ = ("_before", "_now", "_tiles", "mean")
+
+    def __init__(self, now: Small, before: Small) -> None:
+        """Both of one size."""
+        self._now, self._before = now, before
+        self._tiles: Tiles | None = None
+        self.mean = cv2.norm(now, before, cv2.NORM_L1) / now.size  # of the whole picture
+
+    def within(self, lines: slice, columns: slice) -> float:
+        """Of a part of the picture, in thinned lines and columns."""
+        now = self._now[lines, columns]
+        return cv2.norm(now, self._before[lines, columns], cv2.NORM_L1) / now.size if now.size else 0.0
+
+    @property
+    def tiles(self) -> Tiles:
+        """Of each of 9 x 16 tiles."""
+        if self._tiles is None:
+            self._tiles = tile_means(integral(cast(Small, cv2.absdiff(self._now, self._before))))
+        return self._tiles
+
+
 def difference(now: Small, before: Small) -> Change | None:
     """The change from `before` to `now`; None when their sizes differ."""
-    if now.shape != before.shape:
-        return None
-    sums = integral(cast(Small, cv2.absdiff(now, before)))
-    return Change(int(sums[-1, -1]) / now.size, tile_means(sums))
+    return Change(now, before) if now.shape == before.shape else None
 
 
 def _change(frame: Frame) -> Change | None:

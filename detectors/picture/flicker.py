@@ -182,20 +182,20 @@ class Flicker(Detector[FlickerParams]):
         logs = np.log(np.maximum(np.stack([self._before, *(shown.levels for shown in waiting)]), DARK))
         self._before = waiting[-1].levels
         differences, lit = logs[1:] - logs[:-1], logs[1:] > DARKEST
+        counts = np.count_nonzero(lit, axis=(1, 2))
+        gains = _middles(differences, lit, counts)
+        apart = _middles(np.abs(differences - gains[:, None, None]), lit, counts)
         gain: float | None = None
-        for shown, tiles, parts in zip(waiting, differences, lit, strict=True):
-            gains = tiles[parts]
-            if gains.size < LEAST_TILES:
+        for n, (shown, count) in enumerate(zip(waiting, counts.tolist(), strict=True)):
+            if count < LEAST_TILES:
                 gain = None
                 self._swings.clear()
                 self._lined.clear()
                 continue
-            gain = _middle(gains)
-            cut = abs(gain) > DEEPEST or _middle(np.abs(gains - gain)) > CUT
-            if cut:
-                swing = _Swing(shown.at_ns, 0.0, np.zeros_like(tiles), cut=True, lines=shown.lines)
-            else:
-                swing = _Swing(shown.at_ns, gain, tiles, cut=False, lines=shown.lines)
+            gain = float(gains[n])
+            cut = abs(gain) > DEEPEST or float(apart[n]) > CUT
+            tiles = np.zeros_like(differences[n]) if cut else differences[n]
+            swing = _Swing(shown.at_ns, 0.0 if cut else gain, tiles, cut=cut, lines=shown.lines)
             self._swings.append(swing)
             self._lined.append(swing)
         return gain
@@ -277,9 +277,12 @@ def _lit(swings: Sequence[_Swing]) -> float:
     return min(float(s.counts[round(DARK) :].sum() / s.counts.sum()) for s in swings)
 
 
-def _middle(values: Tiles) -> float:
-    """The median, the upper one of two."""
-    return float(np.sort(values)[len(values) // 2])
+def _middles(values: Tiles, known: npt.NDArray[np.bool_], counts: npt.NDArray[np.intp]) -> Tiles:
+    """The median of each picture's known tiles, the upper one of two: of `values` (pictures, rows, columns)."""
+    ranked = np.sort(np.where(known, values, np.float32(np.inf)).reshape(len(values), -1), axis=1)
+    return np.asarray(
+        ranked[np.arange(len(values)), np.minimum(counts // 2, ranked.shape[1] - 1)], np.float32
+    )
 
 
 DARKEST = float(np.log(DARK)) + 1e-3
@@ -291,9 +294,11 @@ def _rhythm(swings: Sequence[_Swing]) -> float:
     count = len(swings)
     if count < LEAST_PICTURES or span_s < 0.5:
         return 0.0
-    gains = np.asarray([s.gain for s in swings])
-    if float(np.abs(gains).mean()) < STIRS or abs(float(gains.sum())) > ONE_WAY * float(np.abs(gains).sum()):
+    every = [s.gain for s in swings]
+    total = sum(map(abs, every))
+    if total < STIRS * count or abs(sum(every)) > ONE_WAY * total:
         return 0.0
+    gains = np.asarray(every)
     if float(np.mean(gains[1:] * gains[:-1] < 0)) >= BY_TURNS:
         return 50 * float(np.abs(gains).mean()) if _in_step(swings, gains) else 0.0
     level = _without_drift(np.cumsum(gains), [i for i, s in enumerate(swings) if s.cut])

@@ -43,7 +43,6 @@ Mask = npt.NDArray[np.bool_]  # (TILE_ROWS, TILE_COLUMNS)
 # Tickers, clocks and logos are in the two rows of tiles above, the three below, and three columns on either side.
 ABOVE, BELOW, ASIDE = 2, 3, 3
 MIDDLE = (slice(ABOVE, TILE_ROWS - BELOW), slice(ASIDE, TILE_COLUMNS - ASIDE))
-MIDDLE_TILES = (TILE_ROWS - BELOW - ABOVE) * (TILE_COLUMNS - 2 * ASIDE)
 
 JUDGED_NS = 500_000_000  # a coder refines a frozen picture for a while; then we look how it came to be
 PAST_STEP_NS = 30_000_000  # of pictures that come faster, some are remembered
@@ -138,7 +137,7 @@ class Freeze(Detector[FreezeParams]):
             self._remember(view.at_ns, small, 0.0)
             return
         yield from self._measure(view.at_ns, change.mean)
-        rest, middle = self._rest, float(change.tiles[MIDDLE].sum()) / MIDDLE_TILES
+        rest, middle = self._rest, change.within(*_middle_of(small))
         self._remember(view.at_ns, small, middle)
         if rest is None and middle > self.params.max_change:
             return  # most pictures: not all of the middle can be still
@@ -254,10 +253,16 @@ class Freeze(Detector[FreezeParams]):
 
 def _middle(small: Small) -> Small:
     """The samples of the tiles in the middle, in memory of their own."""
+    return small[_middle_of(small)].copy()
+
+
+def _middle_of(small: Small) -> tuple[slice, slice]:
+    """The lines and columns of these tiles."""
     tall, wide = small.shape
-    lines = slice(ABOVE * tall // TILE_ROWS, (TILE_ROWS - BELOW) * tall // TILE_ROWS)
-    columns = slice(ASIDE * wide // TILE_COLUMNS, (TILE_COLUMNS - ASIDE) * wide // TILE_COLUMNS)
-    return small[lines, columns].copy()
+    return (
+        slice(ABOVE * tall // TILE_ROWS, (TILE_ROWS - BELOW) * tall // TILE_ROWS),
+        slice(ASIDE * wide // TILE_COLUMNS, (TILE_COLUMNS - ASIDE) * wide // TILE_COLUMNS),
+    )
 
 
 DETECTOR = Freeze

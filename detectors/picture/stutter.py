@@ -30,7 +30,7 @@ from detectors.detector import Detector, Params, Scope
 from detectors.events import Break
 from detectors.frame import Feature, Frame, PictureView
 from detectors.hold import Hold
-from detectors.picture_features import LUMA_CHANGE, Change, Tiles
+from detectors.picture_features import LUMA_CHANGE, Change
 from detectors.shots import PATCHES, alike
 
 _Held = tuple[int, int]  # since, until: ns, the part beyond the cadence
@@ -80,7 +80,7 @@ class _Step:
 
     at_ns: int
     movement: float  # from the one before, mean change in 8-bit code values
-    tiles: Tiles
+    change: Change
 
 
 class Stutter(Detector[StutterParams]):
@@ -136,7 +136,7 @@ class Stutter(Detector[StutterParams]):
         usual = self._usual()
         if self._is_cut(view, change, usual):
             self._shot.clear()
-            self._last, self._stirred = _Step(now, change.mean, change.tiles), None
+            self._last, self._stirred = _Step(now, change.mean, change), None
         elif self._repeats(change, usual):
             self._stirred = max(self._stirred or 0.0, change.mean)
         else:
@@ -174,8 +174,8 @@ class Stutter(Detector[StutterParams]):
         usual = min(usual or last.movement, last.movement)  # that after a hold makes up for it
         if change.mean > max(LEAST_STILL, STILL * usual):
             return False
-        moving = last.tiles > max(0.5, last.movement)
-        before = float(last.tiles[moving].sum()) * usual / last.movement if last.movement else 0.0
+        moving = last.change.tiles > max(0.5, last.movement)
+        before = float(last.change.tiles[moving].sum()) * usual / last.movement if last.movement else 0.0
         return float(change.tiles[moving].sum()) <= STILL * before
 
     def _step(self, now: int, change: Change, usual: float) -> _Held | None:
@@ -199,7 +199,7 @@ class Stutter(Detector[StutterParams]):
                         held = self._rests[-1]
             if not self._hold.is_open:
                 self._lengths.append(length)
-        self._last, self._stirred = _Step(now, change.mean, change.tiles), None
+        self._last, self._stirred = _Step(now, change.mean, change), None
         self._shot.append(change.mean)
         return held
 
