@@ -48,8 +48,10 @@ def _bends(block: Block) -> Samples:
     last = before[SAMPLES][:, -2:] if before is not None and joins else x[:, :0]
     if last.shape[1] < 2:
         last = np.repeat(x[:, :1], 2, axis=1)
-    slope = np.diff(np.concatenate([last, x], axis=1), axis=1)
-    bend = np.abs(slope[:, 1:] - slope[:, :-1])
+    joined = np.concatenate([last, x], axis=1)
+    slope = joined[:, 1:] - joined[:, :-1]
+    bend = slope[:, 1:] - slope[:, :-1]
+    np.abs(bend, out=bend)
     size = fine_size(x.shape[1], block.rate_hz)
     if x.shape[1] % size == 0:
         return np.asarray(bend.reshape(x.shape[0], -1, size).max(axis=2), np.float32)

@@ -63,7 +63,7 @@ class Burst:
         length = queue.lengths.get(decoder.track, 0) + decoded.length_ns
         queue.lengths[decoder.track] = length
         queue.bytes += decoded.picture_bytes
-        small = decoded.picture_bytes <= SMALL_BYTES * len(decoded.frames)
+        small = 0 < decoded.picture_bytes <= SMALL_BYTES * len(decoded.frames)
         most_bytes = SMALL_BURST_BYTES if small else BURST_BYTES
         much = length >= queue.most_ns or queue.bytes >= most_bytes or len(queue.waiting) >= MOST_PACKETS
         if much or decoded.error is not None:

@@ -167,18 +167,18 @@ class TrackDecoder:
 
     def decode(self, packet: Any) -> Decoded:
         """What libav makes of one packet; to be given to `hand_out`, in the same order."""
-        decoded = Decoded(packet)
         try:
-            decoded.frames = self._context.decode(packet)
+            frames = self._context.decode(packet)
         except DAMAGED as error:
-            decoded.error = error
-        for frame in decoded.frames:
-            if self.kind == "video":
-                decoded.length_ns += max(self._frame_ns, self._clock.step_ns)
-                decoded.picture_bytes += frame.width * frame.height * frame.format.padded_bits_per_pixel // 8
-            elif frame.sample_rate:
-                decoded.length_ns += frame.samples * NS // frame.sample_rate
-        return decoded
+            return Decoded(packet, error=error)
+        length_ns = picture_bytes = 0
+        if frames and self.kind == "video":
+            first = frames[0]  # one packet's pictures are of one size
+            picture_bytes = len(frames) * first.width * first.height * first.format.padded_bits_per_pixel // 8
+            length_ns = len(frames) * max(self._frame_ns, self._clock.step_ns)
+        elif frames and frames[0].sample_rate:
+            length_ns = sum(frame.samples for frame in frames) * NS // frames[0].sample_rate
+        return Decoded(packet, frames, None, length_ns, picture_bytes)
 
     def hand_out(self, decoded: Decoded) -> Iterator[Event]:
         """The events that one packet gave rise to; damage is an event, never an exception."""
