@@ -120,6 +120,9 @@ class Child:
         self._decoder_words: list[str] = []
         self._blindness = Blindness(clock, state.get("blind") or (), position_ns)
         self._frames = self._loops = self._step = 0
+        self._media_s = clock.monotonic() - float(
+            (self._resume or {}).get("quiet_s", 0.0)
+        )  # when it came last
         self._end_ns = int((self._resume or {}).get("position_ns", 0))
         self._ends_ns: dict[str, int] = {}
         self._again = Again(config.get("covered_ns") or {})
@@ -234,6 +237,7 @@ class Child:
     def _note(self, event: Event) -> None:
         if isinstance(event, Frame | Block):
             self.handover.see(event)
+            self._media_s = self._clock.monotonic()
             self._frames += isinstance(event, Frame)
             self._end_ns = max(self._end_ns, event.end_ns)
             self._ends_ns[event.track] = max(self._ends_ns.get(event.track, 0), event.end_ns)
@@ -263,6 +267,8 @@ class Child:
         zero = self._zero()
         measured, self._measured = self._measured, []
         place = (reading.checkpoint() if reading is not None else self._resume) or None
+        if place is not None:
+            place = {**place, "quiet_s": round(self._clock.monotonic() - self._media_s, 1)}
         said = self.handover.state(int((place or {}).get("position_ns", 0)))
         message: Message = {
             "edges": [self._dress(edge) for edge in edges or []],

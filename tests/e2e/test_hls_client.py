@@ -527,6 +527,23 @@ def master(origin: HostileOrigin) -> None:
     )
 
 
+def test_a_place_that_lacks_a_playlist_is_begun_afresh(origin: HostileOrigin) -> None:
+    master(origin)
+    vod(origin, 6, path="/high.m3u8", prefix="h")
+    vod(origin, 6, path="/en.m3u8", prefix="e")
+    made = client(origin.url("/master.m3u8"))
+    collect(made, lambda i: len(segments(i)) == 4)
+    marks = made.checkpoint().to_dict()
+    sound = {name: mark for name, mark in marks.items() if name.startswith("audio")}
+    assert len(marks) == 2
+    assert len(sound) == 1
+    again = segments(collect(client(origin.url("/master.m3u8"), resume=Checkpoint.from_dict(sound))))
+    assert [s.kind for s in again].count("audio") == 6
+    assert again[0].at_ns == again[1].at_ns
+    rest = segments(collect(client(origin.url("/master.m3u8"), resume=Checkpoint.from_dict(marks))))
+    assert len(rest) == 8
+
+
 def test_picture_and_separate_sound_come_in_one_order(origin: HostileOrigin) -> None:
     master(origin)
     vod(origin, 6, path="/high.m3u8", prefix="h")

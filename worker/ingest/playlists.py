@@ -73,9 +73,10 @@ class PlaylistReading:
             resume=checkpoint,
             give_up_s=None if live else GIVE_UP_FACTOR * options.read_timeout_s,
             lead_ns=lead_ns if resume else 0,
+            quiet_s=float(resume.get("quiet_s", 0.0)) if resume else 0.0,
         )
         self._late_ns: dict[str, int] = {}  # how far a blind rendition was behind the input's farthest
-        self._behind = dict(resume) if resume else self._here()
+        self._behind = {k: v for k, v in resume.items() if k != "quiet_s"} if resume else self._here()
 
     def checkpoint(self) -> dict[str, Any]:
         """Where another process goes on: behind the last segment that was decoded to its end.
@@ -150,8 +151,9 @@ class PlaylistReading:
     def _recall(self, renditions: set[str]) -> Iterator[Event]:
         """Go on with the tracks of the reading before, unless the source is made up in another way now."""
         recalled, self._recalled = self._recalled, {}
-        if set(recalled) == renditions:
-            yield from self._decoder.resume(self._client.checkpoint().marks, recalled)
+        marks = self._client.checkpoint().marks
+        if set(recalled) == renditions <= marks.keys():
+            yield from self._decoder.resume(marks, recalled)
 
     def _fetched(self, event: Fetch) -> Iterator[Event]:
         rendition = event.track

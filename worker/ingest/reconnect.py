@@ -45,6 +45,7 @@ class PersistentReading:
         if resume:
             self._timeline.resume(int(resume["position_ns"]))
         self._reading: NativeReading | None = None
+        self._stopped_ns = 0  # where media stopped: at its return the timeline is ahead of what is handed out
 
     def checkpoint(self) -> dict[str, Any]:
         """The media time reached: such an address can only be joined where it stands."""
@@ -83,7 +84,7 @@ class PersistentReading:
                 self._take_over(reading)
                 reading.close()
             if lost_s is None:
-                lost_s = arrived_s
+                lost_s, self._stopped_ns = arrived_s, self._timeline.reached_ns
             if not error.retryable:
                 yield self._blind(lost_s, _code(error), error)
                 raise error
@@ -110,11 +111,11 @@ class PersistentReading:
                 yield None
 
     def _blind(self, lost_s: float, code: BlindCode, error: IngestError) -> Source:
-        at = self._timeline.reached_ns if self._clock.monotonic() <= lost_s else self._blind_until(lost_s)
+        at = self._stopped_ns if self._clock.monotonic() <= lost_s else self._blind_until(lost_s)
         return Source(at, code, error.explain())
 
     def _blind_until(self, lost_s: float) -> int:
-        return self._timeline.reached_ns + int((self._clock.monotonic() - lost_s) * NS)
+        return self._stopped_ns + int((self._clock.monotonic() - lost_s) * NS)
 
     def _take_over(self, reading: NativeReading) -> None:
         tracks = {**self.about.tracks, **reading.about.tracks}

@@ -70,7 +70,8 @@ class HlsClient:
     when the address itself is refused by `allow` (asked with the URL at every hop) or `allow_address` (asked
     with the IP before each connection), SourceUnreachable when a local file is missing, and, with `give_up_s`,
     the error of a blindness of the whole input that lasts longer than that. With `resume`, media of `lead_ns` before
-    it comes once more, as far as it is still listed.
+    it comes once more, as far as it is still listed, and the `quiet_s` for which the earlier client had waited for
+    media count as waited. A source that is made up of other playlists than `resume` knows is begun afresh.
 
     `position_ns` gives the media time delivered so far on the consumer's timeline: blindness is dated from
     there. Without it the client's estimate from playlist durations is used. Fetch events are dated by that
@@ -90,6 +91,7 @@ class HlsClient:
         resume: Checkpoint | None = None,
         give_up_s: float | None = None,
         lead_ns: int = 0,
+        quiet_s: float = 0.0,
     ) -> None:
         self._url = unquote(url[7:]) if url.startswith("file://") else url
         self._options = options or IngestOptions()
@@ -97,7 +99,7 @@ class HlsClient:
         self._rng = rng or random.Random()
         self._access = Access(self._url, allow, allow_address)
         self._resume = resume or Checkpoint()
-        self._give_up_s, self._lead_ns = give_up_s, lead_ns
+        self._give_up_s, self._lead_ns, self._quiet_s = give_up_s, lead_ns, quiet_s
         self._stop = threading.Event()
         self._cookies = CookieJar()
         self._joiner = Joiner(self._stop)
@@ -198,7 +200,7 @@ class HlsClient:
 
     def _open_master(self, fetcher: Fetcher, lane: Lane) -> None:
         """Until the input's address answers with a playlist; then one thread for each rendition."""
-        began_s = self._clock.monotonic()
+        began_s = self._clock.monotonic() - self._quiet_s
         attempt, dark = 0, ""
         while True:
             answer = fetcher.get("playlist", self._url)
@@ -239,6 +241,8 @@ class HlsClient:
         alone = len(master.renditions) == 1
         marks = self._resume.marks
         resumed_ns = min((mark.end_ns for mark in marks.values()), default=0)
+        if any(rendition.name not in marks for rendition in master.renditions):
+            self._resume, marks = Checkpoint(), {}  # one alone would go on far before the others
         lanes = []
         for rendition in master.renditions:
             mark = marks.get(rendition.name)
@@ -273,6 +277,7 @@ class HlsClient:
                 track=lane.track,
                 query=query,
                 renew=lambda getter: self._renewed(rendition, getter),
+                quiet_s=self._quiet_s,
             )
             until_s = self._clock.monotonic() + self._options.read_timeout_s
             while not (tracker.leads or resumed or self._start.known or self._clock.monotonic() > until_s):

@@ -43,6 +43,7 @@ class Follower:
     track: str | None = None
     query: str = ""
     renew: Callable[[Getter], tuple[Fetched, str | None]] | None = None
+    quiet_s: float = 0.0  # for so long an earlier reading had waited for media already
     _url: str = ""
     _target_s: float = 0.0
     _playlist: MediaPlaylist | None = None
@@ -69,7 +70,7 @@ class Follower:
 
         Time in which the consumer keeps us waiting is not held against the source.
         """
-        self._media_s = self.clock.monotonic()
+        self._media_s = self.clock.monotonic() - self.quiet_s
         for step in self._run():
             before_s = self.clock.monotonic()
             yield step

@@ -52,7 +52,10 @@ class Origin:
 
 
 def follow(
-    origin: Origin, renew: Callable[[object], tuple[Fetched, str | None]] | None = None
+    origin: Origin,
+    renew: Callable[[object], tuple[Fetched, str | None]] | None = None,
+    *,
+    quiet_s: float = 0.0,
 ) -> Iterator[Step]:
     return Follower(
         Rendition("main", "main", HOME),
@@ -63,6 +66,7 @@ def follow(
         origin.clock.advance,
         Tracker(3),
         renew=renew,
+        quiet_s=quiet_s,
     ).steps()
 
 
@@ -105,6 +109,18 @@ def test_a_stall_is_told_after_three_target_durations_and_dated_from_the_last_me
     assert 4 <= trouble.since_s < 5
     assert 12 <= origin.clock.monotonic() - trouble.since_s < 15
     assert trouble.words == "without a new segment; origin answered 200 with media sequence 1001"
+
+
+def test_what_an_earlier_reading_had_waited_counts_as_waited() -> None:
+    origin = Origin(ManualClock(), faults={"live.m3u8": ("refused", None)})
+    items = until(follow(origin, quiet_s=9.0), lambda items: isinstance(items[-1], Trouble))
+    trouble = items[-1]
+    assert isinstance(trouble, Trouble)
+    assert trouble.since_s == -9.0
+    assert origin.clock.monotonic() < 5
+    again = Origin(ManualClock())  # media that comes ends the waiting
+    items = until(follow(again, quiet_s=100.0), lambda items: len(segments(items)) >= 4)
+    assert not [i for i in items if isinstance(i, Trouble)]
 
 
 def test_an_unreachable_playlist_waits_for_the_same_limit_then_names_the_cause() -> None:
