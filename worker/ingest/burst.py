@@ -22,7 +22,7 @@ from worker.ingest.timeline import Timeline
 BURST_NS = 200_000_000  # of media
 BURST_BYTES = 15_000_000  # of pictures: five at 1920 x 1080 and 8 bit
 SMALL_BYTES = 700_000  # a picture up to 720 x 576 at 8 bit: of such streams one machine watches dozens,
-SMALL_BURST_BYTES = 1_300_000  # so that fewer wait: four at 640 x 360
+SMALL_BURST_BYTES = 1_700_000  # so that fewer wait: five at 640 x 360
 MOST_PACKETS = 256  # of one kind: damaged ones give nothing that counts as media
 SOUND_NS = 1_000_000_000  # of sound that is not live: a file, or a segment, which is whole
 

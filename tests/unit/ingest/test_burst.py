@@ -73,7 +73,7 @@ def test_sound_that_comes_as_it_is_made_waits_no_longer_than_pictures() -> None:
 
 
 def test_fewer_small_pictures_wait() -> None:
-    assert decoded_in_a_row(1, SMALL_BURST_BYTES // 2)[1][:2] == [[0, 2], [4, 6]]
+    assert decoded_in_a_row(1, SMALL_BURST_BYTES // 3 + 1)[1][:2] == [[0, 2, 4], [6, 8, 10]]
     assert len(decoded_in_a_row(1, SMALL_BYTES + 1)[1]) == 1
 
 
