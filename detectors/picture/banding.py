@@ -5,10 +5,10 @@ Measures  `equal_steps`, ratio: how many times more contours have the commonest 
           8-bit code values over a thirtieth of the width without turning back, most of it in one step. The edges of
           things have all heights: about 1, seldom above 2. Steps of a coarse quantiser are alike: 4 and more.
 Defect    `banding`, warning: contours of one height are `min_excess` times as many as others, at several levels of
-          luma, with slopes that cover `min_share` of the raster, for `min_seconds`. Where they come within a shot, they
-          may be at one level. What has been so for ten seconds is usual: it must be half as much again. Coarse dither
-          counts too; straight edges, as graphics have them, do not. Dated at the first such picture, closed when
-          contours are as usual again.
+          luma, with slopes that cover `min_share` of the raster, for `min_seconds`. Within a shot, it is enough that
+          the product of the two rises at once to three times what it was, and comes near that limit. What has been so
+          for ten seconds is usual: it must be half as much again. Coarse dither counts too; straight edges, as
+          graphics have them, do not. Dated at the first such picture, closed when contours are as usual again.
 Blind to  Bands less than six code values apart, as 8 bits have them by nature; bands of unequal height, as a coder or
           noise reduction leaves them at times; pictures with hardly a gentle slope; what lies near black; colour that
           is banded where luma is not; bands that lie exactly along lines or columns; bands smeared by a coder.
@@ -49,7 +49,11 @@ LEVELS = 2.0  # effective number of them that are several
 RUNS = 14, 24  # every second thinned line or sample: contours that go straight down, or across, so far
 STRAIGHT = 0.25  # of them go straight: graphics
 SEVERAL = 1.5  # excess from which it is looked whether they do
-RISEN = 1.8  # times what was before
+WEAK = 0.7  # of excess times share, where that rises within a shot
+KEPT_CONTRAST = 0.8  # of the contrast between parts is left, else it is a fade
+NEARLY = 0.5  # of the excess at least
+WIDELY = 1.4  # times the share, at one level of luma
+RISEN, FALLEN = 3.0, 0.25  # times what excess times share was before, and was meanwhile
 KEEPS = 0.6  # of the excess and the share: up to there it goes on
 USUAL, MORE = 50, 1.5  # pictures that tell what is usual; times that is more
 
@@ -167,7 +171,13 @@ class Banding(RisingDetector[BandingParams]):
     Params = BandingParams
 
     def __init__(self, params: BandingParams, track: str | None) -> None:
-        rise = Rise(floor=params.min_excess, factor=RISEN, plus=0.0, back=0.0)
+        rise = Rise(
+            floor=WEAK * params.min_excess * params.min_share,
+            factor=RISEN,
+            plus=0.0,
+            back=FALLEN,
+            kept=KEPT_CONTRAST,
+        )
         super().__init__(
             params, track, rise=rise, threshold=params.min_excess, min_seconds=params.min_seconds
         )
@@ -177,9 +187,11 @@ class Banding(RisingDetector[BandingParams]):
     def since(self, view: PictureView, value: float) -> int | None:
         """Since when contours have been alike."""
         steps, params = view[STEPS], self.params
+        several = steps.levels >= LEVELS or steps.share >= WIDELY * params.min_share
+        high = several and value >= NEARLY * params.min_excess
+        since = self._rise.update(view.at_ns, view[PATCHES], value * steps.share, high=high)
         least = (KEEPS if self._up else 1.0) * params.min_share
         seen = value if steps.share >= least else 0.0
-        since = self._rise.update(view.at_ns, view[PATCHES], seen)
         if self._up:
             goes_on = seen >= KEEPS * params.min_excess
         else:

@@ -32,7 +32,7 @@ STEPS = {Level.JUST: (5.0, 8.0), Level.PLAIN: (10.0, 16.0), Level.GROSS: (20.0, 
 SMOOTH = 9, 12  # samples of 640 a line, and the 8-bit code values that luma varies by at most within them
 WIDE = 21, 16  # the same where a viewer sees one gradient
 NO_STEP, A_STEP = 2, 6  # code values over two samples: before, and with a false contour
-SEEN = 0.018  # of the raster are false contours in large smooth areas: anybody sees them
+SEEN = 0.012  # of the raster are false contours in large smooth areas: anybody sees them
 
 
 def _coarse(plane: Gray, step: float, offset: float, curve: float = 1.0) -> Gray:
