@@ -26,7 +26,13 @@ class RisingDetector(Detector[P]):
 
     scope = Scope.VIDEO
     rate_hz = SAMPLED_HZ
-    suppressed_by = ("black", "solid_color", "color_bars", "picture_missing", "black_bars")
+    suppressed_by: ClassVar[tuple[str, ...]] = (
+        "black",
+        "solid_color",
+        "color_bars",
+        "picture_missing",
+        "black_bars",
+    )
     measures: ClassVar[Feature[Frame, float | None]]
     unit: ClassVar[str]
     worst: ClassVar[Literal["max", "min"]] = "max"

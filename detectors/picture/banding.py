@@ -6,12 +6,13 @@ Measures  `equal_steps`, ratio: how many times more contours have the commonest 
           things have all heights: about 1, seldom above 2. Steps of a coarse quantiser are alike: 4 and more.
 Defect    `banding`, warning: contours of one height are `min_excess` times as many as others, at several levels of
           luma, with slopes that cover `min_share` of the raster, for `min_seconds`. Within a shot, it is enough that
-          the product of the two rises at once to three times what it was, and comes near that limit. What has been so
-          for ten seconds is usual: it must be half as much again. Coarse dither counts too; straight edges, as
-          graphics have them, do not. Dated at the first such picture, closed when contours are as usual again.
+          the product of the two rises at once to four times what it was, and is a fifth of that. What has been so for
+          ten seconds is usual: it must be half as much again. Coarse dither counts too; straight edges, as graphics
+          have them, do not. Dated at the first such picture, closed when contours are as usual again.
 Blind to  Bands less than six code values apart, as 8 bits have them by nature; bands of unequal height, as a coder or
           noise reduction leaves them at times; pictures with hardly a gentle slope; what lies near black; colour that
-          is banded where luma is not; bands that lie exactly along lines or columns; bands smeared by a coder.
+          is banded where luma is not; bands that lie exactly along lines or columns; bands smeared by a coder. Blocks
+          of a starved coder have equal steps too: they are told as `blockiness`.
 Source    Tandon et al., "CAMBI: contrast-aware multiscale banding index", 2021: steps between flat surroundings, within
           a range of contrasts, not near black. That a quantiser's steps are alike is our criterion.
 """
@@ -49,12 +50,15 @@ LEVELS = 2.0  # effective number of them that are several
 RUNS = 14, 24  # every second thinned line or sample: contours that go straight down, or across, so far
 STRAIGHT = 0.25  # of them go straight: graphics
 SEVERAL = 1.5  # excess from which it is looked whether they do
-WEAK = 0.7  # of excess times share, where that rises within a shot
-KEPT_CONTRAST = 0.8  # of the contrast between parts is left, else it is a fade
-NEARLY = 0.5  # of the excess at least
+WEAK = 0.2  # of excess times share, where that rises within a shot
+NEARLY, STILL = 0.4, 0.32  # of the excess, where it does; and afterwards
+TEXTURE = 10.0  # effective number of levels that only fine texture has, when it comes into sight
 WIDELY = 1.4  # times the share, at one level of luma
-RISEN, FALLEN = 3.0, 0.25  # times what excess times share was before, and was meanwhile
-KEEPS = 0.6  # of the excess and the share: up to there it goes on
+RISEN = 4.0  # times what excess times share was before
+KEPT_CONTRAST = 0.8  # of the contrast between parts is left, else it is a fade
+KEEPS, FALLEN = 0.6, 0.25  # of the least excess times share, and of what it has been meanwhile: it goes on
+LEVEL_STEP = 0.2  # with which that follows
+DIPS = 2  # pictures below that do not end it
 USUAL, MORE = 50, 1.5  # pictures that tell what is usual; times that is more
 
 
@@ -152,7 +156,7 @@ class BandingParams(Params):
 
     min_excess: float = Field(default=3.8, ge=1, le=100, description="times the contours of other heights")
     min_share: float = Field(
-        default=0.02,
+        default=0.015,
         gt=0,
         le=1,
         description="ratio of the raster in slopes with contours of one height, 0..1",
@@ -166,47 +170,76 @@ class Banding(RisingDetector[BandingParams]):
     id = "banding"
     trial = True
     needs = (EQUAL_STEPS, STEPS, PATCHES)
+    suppressed_by = (*RisingDetector.suppressed_by, "blockiness")
     measures = EQUAL_STEPS
     unit = "ratio"
     Params = BandingParams
 
     def __init__(self, params: BandingParams, track: str | None) -> None:
-        rise = Rise(
-            floor=WEAK * params.min_excess * params.min_share,
-            factor=RISEN,
-            plus=0.0,
-            back=FALLEN,
-            kept=KEPT_CONTRAST,
-        )
+        rise = Rise(floor=0.0, factor=RISEN, plus=0.0, back=0.0, kept=KEPT_CONTRAST)
         super().__init__(
             params, track, rise=rise, threshold=params.min_excess, min_seconds=params.min_seconds
         )
         self._usual: deque[float] = deque(maxlen=USUAL)
-        self._up = False
+        self._level: float | None = None  # of excess times share, while it is up
+        self._dips = 0
 
     def since(self, view: PictureView, value: float) -> int | None:
         """Since when contours have been alike."""
-        steps, params = view[STEPS], self.params
-        several = steps.levels >= LEVELS or steps.share >= WIDELY * params.min_share
-        high = several and value >= NEARLY * params.min_excess
-        since = self._rise.update(view.at_ns, view[PATCHES], value * steps.share, high=high)
-        least = (KEEPS if self._up else 1.0) * params.min_share
-        seen = value if steps.share >= least else 0.0
-        if self._up:
-            goes_on = seen >= KEEPS * params.min_excess
-        else:
-            usual = float(np.median(self._usual)) if self._usual else 0.0
-            goes_on = seen >= max(params.min_excess, MORE * usual) and steps.levels >= LEVELS
-        self._up = since is not None or goes_on
-        if not self._up:
-            self._usual.append(seen)
+        steps = view[STEPS]
+        product = value * steps.share
+        alike = self._alike(steps, product)
+        risen = self._rise.update(view.at_ns, view[PATCHES], product, high=self._level is not None or alike)
+        if self._level is not None:
+            if self._goes_on(value, product):
+                self._level += LEVEL_STEP * (product - self._level)
+                self._dips = 0
+                return view.at_ns
+            self._dips += 1
+            if self._dips > DIPS:
+                self._forget()
             return None
-        return view.at_ns if since is None else since
+        if risen is None and not self._is_plain(steps):
+            self._usual.append(value)
+            return None
+        self._level, self._dips = product, 0
+        return view.at_ns if risen is None else risen
+
+    def _is_plain(self, steps: Steps) -> bool:
+        """Whether it is banded, whatever was before."""
+        usual = float(np.median(self._usual)) if self._usual else 0.0
+        return (
+            steps.excess >= max(self.params.min_excess, MORE * usual)
+            and steps.share >= self.params.min_share
+            and steps.levels >= LEVELS
+        )
+
+    def _alike(self, steps: Steps, product: float) -> bool:
+        """Whether it may be, if it came within a shot."""
+        return (
+            product >= WEAK * self._plain_product
+            and steps.excess >= NEARLY * self.params.min_excess
+            and (steps.levels >= LEVELS or steps.share >= WIDELY * self.params.min_share)
+            and steps.levels <= TEXTURE
+        )
+
+    def _goes_on(self, value: float, product: float) -> bool:
+        assert self._level is not None
+        least = max(KEEPS * WEAK * self._plain_product, FALLEN * self._level)
+        return value >= STILL * self.params.min_excess and product >= least
+
+    @property
+    def _plain_product(self) -> float:
+        return self.params.min_excess * self.params.min_share
+
+    def _forget(self) -> None:
+        self._level = None
+        self._rise.withdraw()
 
     def broke(self, event: Break) -> Iterator[Finding]:
         """Another clock: pictures before and after say nothing about each other."""
         if event.kind in ("jump", "signalled"):
-            self._up = False
+            self._forget()
         yield from super().broke(event)
 
 
