@@ -160,6 +160,15 @@ def test_it_goes_on_over_a_cut_and_may_begin_with_one() -> None:
     ]
 
 
+@pytest.mark.parametrize("level", [Level.PLAIN, Level.GROSS])
+def test_bands_that_a_coder_smears_are_told_where_they_come_within_a_shot(level: Level) -> None:
+    shown = []
+    for index, (luma, blue, red) in enumerate(faulty(skies(8), 75, 150, level, seed=2)):
+        soft = np.asarray(cv2.GaussianBlur(luma, (0, 0), 1.6), np.uint8) if 75 <= index < 150 else luma
+        shown.append((soft, blue, red))
+    assert edges(banding(), frames(shown)) == [("opened", 3.0), ("closed", 6.0)]
+
+
 def test_a_noisy_picture_of_many_levels_is_programme() -> None:
     rng = np.random.default_rng(3)
     shown = [(_coarse(grain(p, rng, 3.0)[0], 4.0, 0.0), p[1], p[2]) for p in skies(5)]
