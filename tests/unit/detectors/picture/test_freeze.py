@@ -126,6 +126,19 @@ def test_a_title_card_after_a_cut_is_programme() -> None:
     assert spans(frames([*panning(4), *[titled()] * 250, *panning(4, seed=8)])) == []
 
 
+@pytest.mark.parametrize(("seed", "step", "still"), [(5, 16, 5), (7, 24, 7), (8, 24, 11)])
+def test_a_still_cut_to_out_of_fast_movement_is_programme_and_a_freeze_in_it_is_not(
+    seed: int, step: int, still: int
+) -> None:
+    fast = [pan(i, step=step, seed=seed) for i in range(100)]
+    cut = [*fast, *[pan(400, step=3, seed=still)] * 125, *panning(1, seed=2)]
+    assert spans(frames(cut)) == []
+    assert [edge for edge, _ in spans(frames([*fast, *[fast[-1]] * 125, *panning(1, seed=2)]))] == [
+        "opened",
+        "closed",
+    ]
+
+
 def test_a_title_card_after_a_dissolve_is_programme() -> None:
     dissolve = [mixed(p, titled(), (i + 1) / 26) for i, p in enumerate(panning(1, first=100))]
     back = [mixed(titled(), p, (i + 1) / 26) for i, p in enumerate(panning(1, seed=8))]
