@@ -31,6 +31,7 @@ SAID_REMEMBERED = 256  # closed defects, the latest
 MOST_SAID = 32  # of each kind in a state: it has to stay small
 SLACK_NS = 15 * NS  # media that comes once more, and tracks that are not handed over at the very same time
 LEAST_HOLD_S, MOST_HOLD_S = 1.0, 60.0
+WINDOW_S = 1.0  # many detectors look at a second at a time, and know of an end so much later
 JUST_NS = 100_000_000  # two watches date one moment so far apart at most: each by where its tracks stood
 SURELY_NS = 500_000_000  # of new media: a defect that lasts so far into it was not over before
 _HOLDING = (
@@ -264,4 +265,4 @@ class Handover:
 def hold_ns(seat: Seat) -> int:
     """How much good media `seat`'s detector must see before a defect found earlier counts as gone."""
     values = [float(getattr(seat.params, name)) for name in _HOLDING if hasattr(seat.params, name)]
-    return int(min(max([LEAST_HOLD_S, *values]) + 0.5, MOST_HOLD_S) * NS)
+    return int(min(max([LEAST_HOLD_S, *values]) + WINDOW_S, MOST_HOLD_S) * NS)

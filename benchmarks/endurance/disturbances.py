@@ -14,11 +14,24 @@ from typing import Protocol
 from benchmarks.endurance.rig import Machine, Rig
 from glitchwatch.origin.faults import Truth
 
+SURELY_REPLACED_S = 32.0  # the same where another watch took over meanwhile, and had a request that hung, too
 WINDOW_S = 24.0  # of media that the playlists hold: a shorter outage loses none of it
 SURELY_BLIND_S = (
     18.0  # an outage that must be told: past the read time-out, three segments and a hung request
 )
 PATIENCE_S = 8.0  # bytes that wait so long on the way find nobody: whoever asked has given up
+TAKES_OVER_S = 6.0
+_REPLACING = frozenset(
+    {
+        "worker killed",
+        "worker paused",
+        "supervisor paused",
+        "watch killed",
+        "worker cut off from the store",
+        "store killed",
+        "store paused",
+    }
+)
 _AWAY = frozenset({"source_unreachable", "source_stalled", "playlist_stale"})
 _CAUSED = frozenset(
     {"segment_slow", "segment_missing", "freeze", "picture_missing", "sound_missing", "timestamp_drift"}
@@ -123,6 +136,7 @@ class Chaos:
             "origin paused": self._origin_paused,
         }
         self._deck: list[str] = []
+        self._replaced_s = float("-inf")  # when another watch was last made to take over
 
     def look(self) -> list[str]:
         now_s = self._rig.clock.monotonic()
@@ -136,6 +150,9 @@ class Chaos:
                 self._deck = sorted(self._kinds)
                 self._rng.shuffle(self._deck)
             name = self._deck.pop()
+            if name in _REPLACING:
+                self._replaced_s = now_s
+                self._excuse()
             if (done := self._kinds[name]()) is not None:
                 self._broken.append(done)
                 self.counts[name] = self.counts.get(name, 0) + 1
@@ -275,6 +292,17 @@ class Chaos:
         for book in self._rig.trial.books.values():
             # A watch that is behind, having taken over, loses media that is older.
             book.outages.append(replace(away, start=min(away.start, book.next_unserved())))
+        if self._rig.clock.monotonic() - self._replaced_s < TAKES_OVER_S:
+            self._excuse()
+
+    def _excuse(self) -> None:
+        """Who took over during an outage that is not very long need not tell of it."""
+        now = self._rig.clock.now()
+        for book in self._rig.trial.books.values():
+            for number, away in enumerate(book.outages):
+                length_s = (away.end - away.start).total_seconds()
+                if away.end > now and length_s < SURELY_REPLACED_S:
+                    book.outages[number] = replace(away, optional=True)
 
 
 def _watches(worker: Machine) -> list[int]:
