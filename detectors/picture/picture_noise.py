@@ -103,7 +103,6 @@ class PictureNoise(RisingDetector[PictureNoiseParams]):
     """See the module's docstring."""
 
     id = "picture_noise"
-    trial = True
     needs = (NOISE_FLOOR, RECURS, PATCHES)
     measures = NOISE_FLOOR
     unit = "code values"
