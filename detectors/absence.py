@@ -47,6 +47,7 @@ class AbsenceDetector(Detector[AbsenceParams]):
         self._begin_ns: int | None = None
         self._end_ns: int | None = None
         self._longest_ns = self._step_ns = 0
+        self._tick_ns = self._lag_ns = 0  # the watermark, and by how much the track is behind it all along
 
     def seen(self, at_ns: int, end_ns: int) -> Iterator[Finding]:
         """A sample of the track arrived."""
@@ -54,6 +55,10 @@ class AbsenceDetector(Detector[AbsenceParams]):
         if self._hold.is_open and late:
             # A decoder hands out its last pictures only when the next come in: those join on to what was there.
             self._begin_ns, self._end_ns = at_ns, end_ns
+            since = self._hold.since_ns
+            if since is not None and end_ns - since >= self.params.min_seconds * 0.5e9:
+                yield from self._hold.update(since, False, 0.0, end_ns=end_ns)  # too much: it was only late
+                self._lag_ns = max(0, self._tick_ns - end_ns)
             return
         if self._end_ns is not None and not self._hold.is_open and at_ns - self._end_ns >= self._allowed_ns():
             # The samples after the hole came before the watermark had passed it.
@@ -73,7 +78,10 @@ class AbsenceDetector(Detector[AbsenceParams]):
         """Compare the watermark with the last sample."""
         if self._end_ns is None:
             return
-        absent = tick.at_ns - self._end_ns
+        self._tick_ns = tick.at_ns
+        behind = tick.at_ns - self._end_ns
+        self._lag_ns = min(self._lag_ns, max(0, behind))
+        absent = behind - self._lag_ns
         if self._hold.is_open and absent < self.params.min_seconds * 0.5e9:  # late, and it has caught up
             yield from self._hold.update(self._end_ns, False, 0.0)
         if absent >= self._allowed_ns():

@@ -15,6 +15,7 @@ ENDED = frozenset({"source_stalled", "playlist_stale"})  # what may be said of a
 THE_END = "the end"
 PAST_S = 4.0  # a fault that begins sooner after the first segment served is told against too little of a past
 REMEMBERED = 4096  # segments
+GAP_S = 1.5  # what is not longer shows by what comes before
 ON_THE_WAY_S = 0.5  # what was sent so shortly before or after its connection was cut may not have arrived
 CUT_SHORT_S = 3.0  # a defect that ends so much sooner than its fault was ended by something else
 NO_END = frozenset({"loudness"})  # measured over a window: how long it lasts is no edge of the programme
@@ -192,7 +193,8 @@ class Book:
     def _was_served(self, fault: Fault) -> bool:
         """Whether somebody was given all of it; of a segment that is not given, whether somebody asked.
 
-        One that is lost among others that nobody was given is one loss with them.
+        One that is lost among others that nobody was given is one loss with them, and a step or a short gap behind them
+        is one with theirs.
         """
         size = self.channel.segment_s
         first, last = int(fault.start_s / size), int(max(fault.start_s, fault.end_s - 1e-6) / size)
@@ -200,6 +202,8 @@ class Book:
             return first in self.refused and {first - 1, first + 1} <= self.served.keys()
         if fault.kind.layer in (Layer.SEGMENT, Layer.ORIGIN):
             return bool(self.served) and min(self.served) < first  # the point is that it is not
+        if fault.end_s - fault.start_s <= GAP_S:
+            first -= 1
         return all(number in self.served for number in range(first, last + 1))
 
     def doubled(self, verdict: Verdict) -> list[Reported]:

@@ -186,3 +186,12 @@ def test_percentiles_are_values_that_occurred() -> None:
     values = [float(n) for n in range(1, 101)]
     assert [percentile(values, share) for share in (0.5, 0.95, 0.99, 1.0)] == [50, 95, 99, 100]
     assert percentile([3.0], 0.5) == 3.0
+
+
+def test_a_jump_behind_media_that_nobody_was_given_could_not_be_seen() -> None:
+    jump = Fault(KINDS["clock_jump"], 30.0, 30.0)
+    assert [t.name for t in book(jump).verdict(60).missed] == ["clock_jump"]
+    made = book(jump, served=range(2, 14))
+    for number in range(15, 40):
+        made.hears(Served("a", number, "main", wall(2 * number + 2.1)))
+    assert [t.name for t in made.verdict(60).unjudged] == ["clock_jump"]

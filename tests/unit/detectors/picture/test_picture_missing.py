@@ -35,6 +35,18 @@ def test_a_track_that_never_comes_back_stays_open() -> None:
     assert edges(missing(), ticked(frames(panning(1)), 6)) == [("opened", 1.0)]
 
 
+def test_pictures_that_were_only_late_leave_no_hole() -> None:
+    """After an outage sound may come first; as long as pictures lag behind it, they are there all the same."""
+    pictures = frames(panning(12))
+    early, late = pictures[:50], pictures[50:]
+    ahead = [
+        event for i, picture in enumerate(late) for event in (picture, Tick(5 * SECOND + i * SECOND // 25))
+    ]
+    found = [f for f in findings(missing(), [*early, Tick(5 * SECOND), *ahead]) if isinstance(f, DefectEdge)]
+    assert [(f.edge.value, f.at_ns / SECOND) for f in found] == [("opened", 2.0), ("closed", 2.0)]
+    assert found[1].certain_at_ns / SECOND == pytest.approx(3.0, abs=0.05)
+
+
 def test_just_short_of_two_seconds() -> None:
     assert edges(missing(), ticked(broken(_left_out, panning(6), 50, 98), 6)) == []
 
