@@ -130,6 +130,23 @@ def test_a_low_note_that_crosses_zero_is_no_hole() -> None:
         assert edges(dropout(), blocks(tone(8, -6, hz=hz) + noise(8, -66))) == []
 
 
+@pytest.mark.parametrize("after_db", [0, 18])
+def test_holes_that_a_coder_leaves_before_a_blow_are_none(after_db: int) -> None:
+    """It starves the short windows before an attack; the same holes in even sound are told."""
+    sound = noise(9, -40)
+    for at in (3.0, 4.0, 5.0):
+        first, blow = round(at * RATE_HZ), round((at + 0.016) * RATE_HZ)
+        sound[:, first : first + 384] = 0.0
+        sound[:, blow : blow + 240] *= amplitude(after_db)
+    assert bool(edges(dropout(), blocks(sound))) == (after_db == 0)
+
+
+def test_one_pause_of_a_gate_that_is_not_empty_is_none() -> None:
+    sound = noise(8, -35)
+    sound[:, 3 * RATE_HZ : round(3.05 * RATE_HZ)] *= amplitude(-46.0)
+    assert edges(dropout(), blocks(sound)) == []
+
+
 @pytest.mark.parametrize("release_s", [0.002, 0.03])
 def test_a_gate_that_shuts_between_words_makes_no_holes(release_s: float) -> None:
     word = np.r_[np.ones(7200), np.exp(-np.arange(4800) / (release_s * RATE_HZ)), np.zeros(2400)]

@@ -11,6 +11,8 @@ from tests.sounds import RATE_HZ, SECOND, amplitude, blocks, join, music, noise,
 
 LEVELS_DBFS = {Level.JUST: (-62.0, -55.0), Level.PLAIN: (-52.0, -45.0), Level.GROSS: (-45.0, -36.0)}
 
+LEAST_S = 8  # of hiss
+
 
 def hiss(
     samples: int, dbfs: float, rng: np.random.Generator, *, tilt: float = 0.0, both: bool = False
@@ -29,15 +31,27 @@ def _own(samples: Sound) -> float:
     return float(10 * np.log10(np.quantile(np.square(slope).mean(axis=1), 0.1) / 2 + 1e-12))
 
 
+def _heard_from(samples: Sound, dbfs: float, rng: np.random.Generator) -> int:
+    """Where hiss may begin so that its coming is heard: the sound has little of its own a second before and after."""
+    places = np.arange(RATE_HZ, samples.shape[1] - LEAST_S * RATE_HZ, RATE_HZ // 4)
+    own = np.array([_own(samples[:, at - RATE_HZ : at + RATE_HZ]) for at in places])
+    heard = np.flatnonzero(own <= dbfs - 12.0)
+    return int(places[int(rng.choice(heard)) if len(heard) else int(own.argmin())])
+
+
 def _hisses(samples: Sound, moment: Moment) -> Sound:
     """Hiss that is heard: 15 dB above what the sound itself has of it in its quieter moments, where that is more."""
     rng = moment.rng
     level = max(float(rng.uniform(*LEVELS_DBFS[moment.level])), min(-34.0, _own(samples) + 15.0))
     tilt, both = float(rng.uniform(-0.5, 0.5)), bool(rng.random() < 0.5)
-    return samples + hiss(samples.shape[1], level, rng, tilt=tilt, both=both)
+    begin = _heard_from(samples, level, rng)
+    moment.broke = begin, samples.shape[1]
+    out = samples.copy()
+    out[:, begin:] += hiss(samples.shape[1] - begin, level, rng, tilt=tilt, both=both)
+    return out
 
 
-FAULT = Fault("audio_noise", (10.0, 20.0), sound=_hisses, layouts=("mono", "stereo", "5.1"))
+FAULT = Fault("audio_noise", (12.0, 24.0), sound=_hisses, layouts=("mono", "stereo", "5.1"))
 
 
 def audio_noise(**params: float) -> AudioNoise:
@@ -79,6 +93,29 @@ def test_noise_that_was_there_from_the_beginning_is_none() -> None:
 def test_a_burst_and_hiss_that_nobody_hears_are_none() -> None:
     assert edges(audio_noise(), blocks(hissed(speech(24), 10.0, 12.0, -40.0))) == []
     assert edges(audio_noise(), blocks(hissed(speech(24), 10.0, 20.0, -62.0))) == []
+
+
+def test_hiss_that_shows_only_above_a_crowd_is_told_from_there() -> None:
+    """It rises by 7 dB up to 11 kHz, and by 12 dB above."""
+    crowd = noise(26, -34.0)
+    for _ in range(3):
+        crowd[:, 1:] = 0.5 * crowd[:, 1:] + 0.5 * crowd[:, :-1]
+    found = [
+        f
+        for f in findings(audio_noise(), blocks(hissed(crowd, 9.0, 20.0, -32.5)))
+        if isinstance(f, DefectEdge)
+    ]
+    assert [f.at_ns / SECOND for f in found] == pytest.approx([9.0, 20.0], abs=0.2)
+    assert "11 to 15 kHz" in (found[0].detail or "")
+
+
+def test_hiss_that_a_coder_presses_down_under_music_goes_on() -> None:
+    sound = hissed(speech(30.0), 9.0, 24.0, -40.0)
+    pressed = sound + hiss(sound.shape[1], -100.0, np.random.default_rng(2))
+    part = slice(14 * RATE_HZ, 18 * RATE_HZ)
+    pressed[:, part] *= amplitude(-5.0)
+    said = [at for edge, at in edges(audio_noise(), blocks(pressed)) if edge != "updated"]
+    assert said == pytest.approx([9.0, 24.0], abs=0.2)
 
 
 def test_rain_that_leans_to_low_frequencies_is_none() -> None:
