@@ -29,6 +29,8 @@ LEAP = 1.8  # times the movement before, and unlike: a cut
 CALM_CODES = 5.0  # movement from one sample to the next up to which a scene must stay alike all the time
 AS_BEFORE = (0.6, 1.25)  # times the movement before: it goes on so
 RACED = 25.0  # 8-bit code values, from one sample to the next: more is another shot, or might as well be
+PATTERN, LEAST_KNOWN = 0.8, 3  # times the correlation of patches before, where so many are known: it goes on
+FOLLOWED = 0.5  # correlation below which movement is too fast for a pattern to be followed
 EVEN = 1.4  # times the least contrast between patches at most: it shows the same things
 STILL_THERE, GONE = 0.6, 0.34  # of a value, on two samples next to each other: a dissolve takes longer
 ROSE_FROM, ROSE_TO = 0.35, 0.6  # of a rise, on two samples next to each other
@@ -82,13 +84,16 @@ def movement(one: Patches, other: Patches) -> float:
     return difference(_level(one), _level(other))
 
 
-def alike(one: Patches, other: Patches) -> bool:
-    """Whether two pictures show one scene, moved a little or in another light."""
-    if difference(one, other) <= ALIKE_CODES:
-        return True
+def correlation(one: Patches, other: Patches) -> float:
+    """How alike the pattern of two pictures is, -1 to 1, whatever their light; 0 where one of them has none."""
     a, b = _level(one).ravel(), _level(other).ravel()
     scale = math.sqrt(float(a @ a) * float(b @ b))
-    return scale > 0 and float(a @ b) >= ALIKE * scale
+    return float(a @ b) / scale if scale > 0 else 0.0
+
+
+def alike(one: Patches, other: Patches) -> bool:
+    """Whether two pictures show one scene, moved a little or in another light."""
+    return difference(one, other) <= ALIKE_CODES or correlation(one, other) >= ALIKE
 
 
 def _level(patches: Patches) -> Patches:
@@ -172,13 +177,22 @@ class Scene:
         return None
 
     def steady_at(self, at_ns: int, most: float) -> bool:
-        """Whether mean luma changed by no more than `most` to the sample at `at_ns`, and all else as movement does."""
+        """Whether mean luma changed by no more than `most` to the sample at `at_ns`, and all else as movement does.
+
+        Dark pictures are alike by their light alone, so their pattern has to go on too, as far as it did before.
+        """
+        patterns: list[float] = []
         for before, now in pairwise(self._past):
+            pattern = correlation(before.patches, now.patches)
             if now.at_ns == at_ns:
+                usual = float(np.median(patterns)) if len(patterns) >= LEAST_KNOWN else 1.0
+                if usual >= FOLLOWED and pattern < PATTERN * usual:
+                    return False
                 lighter = abs(float(now.patches.mean() - before.patches.mean()))
                 contrasts = float(before.patches.std()), float(now.patches.std())
                 raced = movement(before.patches, now.patches) > RACED
                 return lighter <= most and not raced and max(contrasts) <= EVEN * min(contrasts)
+            patterns.append(pattern)
         return False
 
     @property

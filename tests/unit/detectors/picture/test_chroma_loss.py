@@ -1,5 +1,6 @@
 """Chroma loss: colour that goes is told; black-and-white, night, snow and fades are not."""
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -109,6 +110,19 @@ def test_credits_without_colour_after_fast_movement_are_programme() -> None:
     fast = [pan(i, step=24) for i in range(100)]
     rolled = [written(flat(17), "WRITTEN AND FILMED", (60, 260 - i % 200), luma=215) for i in range(100)]
     assert edges(chroma_loss(), frames([*fast, *rolled, *fast])) == []
+
+
+def test_credits_after_a_dark_scene_are_programme() -> None:
+    """By their light alone, pictures that are dark are all alike."""
+    rolled = [written(flat(17), "WRITTEN AND FILMED", (60, 260 - i % 200), luma=90) for i in range(100)]
+    lit = np.random.default_rng(3).normal(24.0, 12.0, (9, 16)).clip(16, 80).astype(np.float32)
+    luma = cv2.resize(lit, rolled[0][0].shape[::-1], interpolation=cv2.INTER_NEAREST).astype(np.uint8)
+
+    def dark(step: int) -> list[Picture]:
+        return [(np.roll(luma, step * i, axis=1), p[1], p[2]) for i, p in enumerate(panning(8))]
+
+    assert edges(chroma_loss(), frames([*dark(3)[:100], *rolled])) == []
+    assert edges(chroma_loss(), frames([*dark(2)[:100], *map(grey, dark(2)[100:])])) == [("opened", 4.0)]
 
 
 def test_colour_that_fades_slowly_is_programme() -> None:
