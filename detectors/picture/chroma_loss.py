@@ -132,10 +132,15 @@ class ChromaLoss(Detector[ChromaLossParams]):
         """Since when a plane of little colour has had hardly any: whether it was lost is seen only later."""
         for index, plane in enumerate(planes):
             dropped = self._dropped.get(index)
-            most = None if self._before is None else HALVED * self._before[index].deviation
+            before = 0.0 if self._before is None else self._before[index].deviation
             if dropped is not None and plane.deviation > BACK * dropped[1]:
                 del self._dropped[index]
-            elif dropped is None and most is not None and plane.deviation <= most and self._is_steady(at_ns):
+            elif (
+                dropped is None
+                and before > DEAD
+                and plane.deviation <= HALVED * before
+                and self._is_steady(at_ns)
+            ):
                 self._dropped[index] = at_ns, plane.deviation
         self._before = planes
 

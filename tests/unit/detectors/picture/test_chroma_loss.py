@@ -125,6 +125,12 @@ def test_credits_after_a_dark_scene_are_programme() -> None:
     assert edges(chroma_loss(), frames([*dark(2)[:100], *map(grey, dark(2)[100:])])) == [("opened", 4.0)]
 
 
+def test_a_plane_that_titles_do_not_have_is_not_lost_in_them() -> None:
+    titles = [written(flat(17), "WRITTEN AND FILMED", (60, 200), luma=215) for _ in range(50)]
+    lost = [(y, np.full_like(u, NEUTRAL), v) for y, u, v in panning(4)]
+    assert edges(chroma_loss(), frames([*titles, *lost])) == [("opened", 2.0)]
+
+
 def test_colour_that_fades_slowly_is_programme() -> None:
     fading = [mixed(p, grey(p), min(1.0, i / 75)) for i, p in enumerate(panning(6, first=50))]
     assert edges(chroma_loss(), frames([*panning(2), *fading])) == []
