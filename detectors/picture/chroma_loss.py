@@ -8,7 +8,7 @@ Defect    `chroma_loss`, error: within a shot, Cb or Cr or both go flat at once 
 Blind to  Colour that goes at a cut or slowly (black-and-white inserts, fades of colour are programme), a stream
           without colour from its beginning, loss while the picture is nearly colourless or in movement so fast that
           other pictures might have come, swapped planes. In the dark, where all pictures are alike by their light, it
-          has to be seen that their pattern goes on.
+          has to be seen that their pattern goes on. On trial: a dark scene that dissolves into titles may be told.
 Source    Practice of broadcast monitoring; EBU QC lists loss of chroma. The telling of faults from inserts by what
           happens within a shot is our own.
 """
