@@ -31,12 +31,12 @@ def _own(samples: Sound) -> float:
     return float(10 * np.log10(np.quantile(np.square(slope).mean(axis=1), 0.1) / 2 + 1e-12))
 
 
-def _heard_from(samples: Sound, dbfs: float, rng: np.random.Generator) -> int:
-    """Where hiss may begin so that its coming is heard: the sound has little of its own a second before and after."""
+def _heard_from(samples: Sound, dbfs: float) -> int:
+    """Where hiss may first begin so that its coming is heard: the sound has little of its own a second around."""
     places = np.arange(RATE_HZ, samples.shape[1] - LEAST_S * RATE_HZ, RATE_HZ // 4)
     own = np.array([_own(samples[:, at - RATE_HZ : at + RATE_HZ]) for at in places])
     heard = np.flatnonzero(own <= dbfs - 12.0)
-    return int(places[int(rng.choice(heard)) if len(heard) else int(own.argmin())])
+    return int(places[heard[0] if len(heard) else own.argmin()])
 
 
 def _hisses(samples: Sound, moment: Moment) -> Sound:
@@ -44,7 +44,7 @@ def _hisses(samples: Sound, moment: Moment) -> Sound:
     rng = moment.rng
     level = max(float(rng.uniform(*LEVELS_DBFS[moment.level])), min(-34.0, _own(samples) + 15.0))
     tilt, both = float(rng.uniform(-0.5, 0.5)), bool(rng.random() < 0.5)
-    begin = _heard_from(samples, level, rng)
+    begin = _heard_from(samples, level)
     moment.broke = begin, samples.shape[1]
     out = samples.copy()
     out[:, begin:] += hiss(samples.shape[1] - begin, level, rng, tilt=tilt, both=both)
