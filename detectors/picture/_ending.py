@@ -9,7 +9,6 @@ movement takes it up and down.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import cv2
@@ -27,8 +26,7 @@ ARRIVED = 0.25  # of the largest distance: what is nearer to the end is a coder 
 MOVED_CODES = 4  # a sample that differs by more has moved, 8-bit code values
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
+class Past(NamedTuple):
     """The middle of a picture that was shown, and how far its samples are from those of the one before."""
 
     at_ns: int

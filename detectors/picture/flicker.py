@@ -138,7 +138,7 @@ class Flicker(Detector[FlickerParams]):
         self._before: Tiles | None = None  # levels of the last picture that was compared
         self._waiting: list[_Shown] = []  # those since; they are compared with one another at once
         self._swings: deque[_Swing] = deque(maxlen=600)
-        self._lined: deque[_Swing] = deque()  # those that have their lines
+        self._lined: deque[_Swing] = deque()  # those of the window, which have their lines
         self._usual = 0.0  # swing while it flickers
         self._last_ns = 0  # the last such swing
         self._look_ns, self._second, self._depth = 0, -1, 0.0
@@ -214,7 +214,7 @@ class Flicker(Detector[FlickerParams]):
         if now - self._look_ns < LOOK_NS:
             return
         self._look_ns = now
-        window = [s for s in self._swings if now - s.at_ns <= WINDOW_NS]
+        window = list(self._lined)
         depth = _rhythm(window)
         if depth and not (_lit(window) >= LEAST_LIT and _is_light(window)):
             depth = 0.0

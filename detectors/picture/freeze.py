@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -138,7 +139,7 @@ class Freeze(Detector[FreezeParams]):
             self._remember(view.at_ns, small, 0.0)
             return
         yield from self._measure(view.at_ns, change.mean)
-        rest, middle = self._rest, change.within(*_middle_of(small))
+        rest, middle = self._rest, change.within(*_middle_of(*small.shape))
         self._remember(view.at_ns, small, middle)
         if rest is None and middle > self.params.max_change:
             return  # most pictures: not all of the middle can be still
@@ -255,12 +256,12 @@ class Freeze(Detector[FreezeParams]):
 
 def _middle(small: Small) -> Small:
     """The samples of the tiles in the middle, in memory of their own."""
-    return small[_middle_of(small)].copy()
+    return small[_middle_of(*small.shape)].copy()
 
 
-def _middle_of(small: Small) -> tuple[slice, slice]:
+@lru_cache(maxsize=8)
+def _middle_of(tall: int, wide: int) -> tuple[slice, slice]:
     """The lines and columns of these tiles."""
-    tall, wide = small.shape
     return (
         slice(ABOVE * tall // TILE_ROWS, (TILE_ROWS - BELOW) * tall // TILE_ROWS),
         slice(ASIDE * wide // TILE_COLUMNS, (TILE_COLUMNS - ASIDE) * wide // TILE_COLUMNS),
