@@ -55,9 +55,7 @@ class Sample:
     at_ns: int  # media time of its beginning
     duration_ns: int
     joins: bool = field(default=True, kw_only=True)  # it goes on directly from the one before it
-    more: bool = field(
-        default=False, kw_only=True
-    )  # another event follows at once: they are looked at together
+    more: bool = field(default=False, kw_only=True)  # another one follows at once, to be looked at with it
     _memo: dict[Any, Any] = field(default_factory=dict, kw_only=True, repr=False)
 
     @property
