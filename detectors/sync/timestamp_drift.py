@@ -127,6 +127,7 @@ class TimestampDrift(Detector[TimestampDriftParams]):
     def _say(
         self, at_ns: int, step_ms: float, severity: Severity, event: Break, words: str, *, length_ns: int = 0
     ) -> Iterator[Finding]:
+        yield from self._episode.passed(at_ns)  # where one track is ahead, ticks come late
         yield from self._episode.moment(
             at_ns, at_ns + length_ns, step_ms, severity, track=event.track, detail=f"{event.track}: {words}"
         )

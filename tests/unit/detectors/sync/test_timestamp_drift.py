@@ -1,5 +1,7 @@
 """Timestamp drift: steps of a track's clock, told once."""
 
+from dataclasses import replace
+
 import pytest
 
 from contracts.findings import DefectEdge, Finding, Measurement, Severity
@@ -67,6 +69,16 @@ def test_a_worse_step_of_the_same_defect_is_told() -> None:
     found = defects(findings(drift(), ticked(gap, jump)))
     assert [f.edge.value for f in found] == ["opened", "updated", "closed"]
     assert [f.severity for f in found] == [Severity.WARNING, Severity.ERROR, Severity.ERROR]
+
+
+def test_a_jump_some_time_after_a_gap_is_a_defect_of_its_own_also_where_no_tick_came_between() -> None:
+    lost, jump = (
+        Break(20 * SECOND, "audio:0", "gap", 16 * SECOND),
+        Break(38 * SECOND, "audio:0", "jump", -33 * SECOND),
+    )
+    late = [replace(event, track="video:0") for event in (lost, jump)]
+    told = edges(drift(), [lost, jump, *late, Tick(60 * SECOND)])
+    assert told == [("opened", 20.0), ("closed", 36.0), ("opened", 38.0), ("closed", 38.0)]
 
 
 def test_steps_far_apart_are_two_defects() -> None:
