@@ -27,6 +27,7 @@ MASTER = Coding(preset="ultrafast", crf=14, gop=25)
 RATES = (Fraction(24), Fraction(25), Fraction(30_000, 1001), Fraction(30))
 SIZES: tuple[Size, ...] = ((640, 360), (512, 288), (416, 234))
 STILLS = 0.06  # of the shots: a photograph in a programme
+LEAST_LIGHT = 45.0  # 8-bit code values, mean luma of a still: one out of a fade would be black
 PADDING = 10 ** (-70 / 20)  # what lies below, before the first and after the last sound of a file, is none
 CUT_SOUND_S = 0.012  # sound is never cut harder than this
 
@@ -149,10 +150,15 @@ def _shot(
         return
     file = master(source, cache)
     start = rng.uniform(0.0, max(0.0, min(source.seconds, MASTER_S) - 4.0))
+    small: Picture | None = None
     for picture in read_pictures(file, MASTER_SIZE, start_s=start):
         small = scaled(picture, size)
+        if still and float(small[0].mean()) < LEAST_LIGHT:
+            continue
         while still:
             yield small
+        yield small
+    while still and small is not None:
         yield small
 
 
