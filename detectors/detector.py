@@ -43,7 +43,7 @@ class Detector(Generic[P]):
 
     `suppressed_by` names defects that explain this one: when it begins while one of them is open (half a second
     around included), on the same track or where either is of the input as a whole, ours stays on record as its
-    consequence and does not count.
+    consequence and does not count, until it has outlived it by ten seconds, or by two if it is `prompt`.
     """
 
     id: ClassVar[str]
