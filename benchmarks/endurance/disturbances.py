@@ -13,6 +13,7 @@ from typing import Protocol
 
 from benchmarks.endurance.rig import Machine, Rig
 from glitchwatch.origin.faults import Truth
+from glitchwatch.trial.book import TAKES_OVER_S
 
 SURELY_REPLACED_S = 32.0  # the same where another watch took over meanwhile, and had a request that hung, too
 WINDOW_S = 24.0  # of media that the playlists hold: a shorter outage loses none of it
@@ -20,7 +21,6 @@ SURELY_BLIND_S = (
     18.0  # an outage that must be told: past the read time-out, three segments and a hung request
 )
 PATIENCE_S = 8.0  # bytes that wait so long on the way find nobody: whoever asked has given up
-TAKES_OVER_S = 6.0
 _REPLACING = frozenset(
     {
         "worker killed",
@@ -153,6 +153,8 @@ class Chaos:
             if name in _REPLACING:
                 self._replaced_s = now_s
                 self._excuse()
+                for book in self._rig.trial.books.values():
+                    book.replaced(self._rig.clock.now())
             if (done := self._kinds[name]()) is not None:
                 self._broken.append(done)
                 self.counts[name] = self.counts.get(name, 0) + 1

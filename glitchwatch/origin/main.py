@@ -47,6 +47,7 @@ class Teller:
                     "make": f"{channel.spec.width}x{channel.spec.height}, "
                     + ("MPEG-TS" if channel.spec.muxed else "fMP4, sound apart"),
                     "windows": sorted(channel.windows),
+                    "listed": channel.spec.listed,
                 }
                 for name, channel in origin.channels.items()
             }

@@ -17,6 +17,9 @@ PAST_S = 4.0  # a fault that begins sooner after the first segment served is tol
 REMEMBERED = 4096  # segments
 GAP_S = 1.5  # what is not longer shows by what comes before
 ON_THE_WAY_S = 0.5  # what was sent so shortly before or after its connection was cut may not have arrived
+UNTOLD_S = 4.0  # what was sent so shortly before its watch broke may not have been told
+TAKES_OVER_S = 6.0  # until another watch asks for what is listed still
+WITHOUT_MEDIA = frozenset({"picture_missing", "sound_missing", "sound_gap"})  # nothing else shows in these
 CUT_SHORT_S = 3.0  # a defect that ends so much sooner than its fault was ended by something else
 NO_END = frozenset({"loudness"})  # measured over a window: how long it lasts is no edge of the programme
 
@@ -52,7 +55,9 @@ class Book:
         self.published: dict[int, datetime] = {}
         self.served: dict[int, datetime] = {}  # when it had first been sent to its end in all windows
         self._sent: dict[int, dict[str, datetime]] = {}  # in each window
+        self._last_sent: dict[int, datetime] = {}  # in any window
         self._cuts: list[datetime] = []
+        self._broken: list[datetime] = []
         self.refused: set[int] = set()  # lost segments that somebody asked for
         self.told: dict[str, Told] = {}
         self.blind: list[tuple[datetime, datetime | None, str]] = []  # by the API's own events
@@ -81,7 +86,12 @@ class Book:
                 del sent[window]
                 self.served.pop(number, None)
 
+    def replaced(self, at: datetime) -> None:
+        """A watch was broken so that another takes over: what the first had been given may not have been told."""
+        self._broken.append(at)
+
     def _sent_out(self, what: Served) -> None:
+        self._last_sent[what.sequence] = what.at
         if any(_near(what.at, cut) for cut in self._cuts):
             return
         sent = self._sent.setdefault(what.sequence, {})
@@ -89,7 +99,9 @@ class Book:
         if len(sent) == len(self.channel.windows):
             self.served.setdefault(what.sequence, max(sent.values()))
         while len(self._sent) > REMEMBERED:
-            del self._sent[next(iter(self._sent))]
+            oldest = next(iter(self._sent))
+            del self._sent[oldest]
+            self._last_sent.pop(oldest, None)
 
     def event(self, heard: Heard) -> Told | None:
         """Something that the API said of this stream; the defect that was opened by it."""
@@ -156,7 +168,7 @@ class Book:
         for fault in self.faults:
             watched = self.first_s is not None and fault.start_s >= self.first_s + PAST_S
             whole = watched and fault.end_s <= until_s and self._was_served(fault)
-            truth = Truth.of(fault, channel.epoch)
+            truth = self._truth(fault)
             if whole:
                 judged.append(truth)
             else:
@@ -180,11 +192,25 @@ class Book:
         begin, far = self.channel.wall(self.end_s), self.channel.wall(1e9)
         return Truth(THE_END, ENDED, frozenset(), begin, far, 2.0, optional=True)
 
+    def _truth(self, fault: Fault) -> Truth:
+        """`fault`; of a segment that is lost as an outage begins, the outage may be told as the cause."""
+        truth = Truth.of(fault, self.channel.epoch)
+        if fault.kind.layer is not Layer.SEGMENT:
+            return truth
+        near = timedelta(seconds=truth.tolerance_s)
+        causes = [
+            a.expects for a in self.outages if a.start - near <= truth.end and truth.start <= a.end + near
+        ]
+        return replace(truth, also=truth.also.union(*causes))
+
     def _seen_again(self, fault: Fault) -> datetime:
         """When the first media after the fault begins that anybody was given: only there can it show."""
         size = self.channel.segment_s
-        behind = min((n for n in self.served if n * size >= fault.end_s), default=0)
-        return self.channel.wall(behind * size)
+        behind_s = size * min((n for n in self.served if n * size >= fault.end_s), default=0)
+        for other in sorted(self.faults, key=lambda f: f.start_s):
+            if other.kind.name in WITHOUT_MEDIA and other.start_s <= behind_s < other.end_s:
+                behind_s = other.end_s
+        return self.channel.wall(behind_s)
 
     def next_unserved(self) -> datetime:
         """The wall clock of the media of which nobody has been given anything, yet."""
@@ -204,7 +230,18 @@ class Book:
             return bool(self.served) and min(self.served) < first  # the point is that it is not
         if fault.end_s - fault.start_s <= GAP_S:
             first -= 1
-        return all(number in self.served for number in range(first, last + 1))
+        return all(number in self.served and not self._untold(number) for number in range(first, last + 1))
+
+    def _untold(self, number: int) -> bool:
+        """Whether who was given a segment broke at once, and nobody could be given it again."""
+        sent, unlisted = self._last_sent.get(number), self.published.get(number + self.channel.listed)
+        if sent is None or unlisted is None:
+            return False
+        return any(
+            -UNTOLD_S <= (sent - broken).total_seconds() <= TAKES_OVER_S
+            and (unlisted - broken).total_seconds() <= TAKES_OVER_S
+            for broken in self._broken
+        )
 
     def doubled(self, verdict: Verdict) -> list[Reported]:
         """Reports among the invented that tell a fault a second time."""

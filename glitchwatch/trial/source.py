@@ -30,6 +30,7 @@ class ChannelInfo:
     segment_s: float
     make: str
     windows: tuple[str, ...]  # the playlists that its media is listed in
+    listed: int  # segments in each of them
 
     def wall(self, media_s: float) -> datetime:
         """The wall clock of a media second, as its playlists have it."""
@@ -137,5 +138,11 @@ def _at(entry: dict[str, Any]) -> datetime:
 def _info(name: str, about: dict[str, Any]) -> ChannelInfo:
     epoch = datetime.fromisoformat(about["epoch"])
     return ChannelInfo(
-        name, about["url"], epoch, float(about["segment_s"]), about["make"], tuple(about["windows"])
+        name,
+        about["url"],
+        epoch,
+        float(about["segment_s"]),
+        about["make"],
+        tuple(about["windows"]),
+        int(about["listed"]),
     )

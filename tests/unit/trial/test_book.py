@@ -22,7 +22,7 @@ def wall(media_s: float) -> datetime:
 
 def book(*faults: Fault, served: range = range(2, 40)) -> Book:
     """A channel of 80 s whose segments are published when they are due."""
-    made = Book(ChannelInfo("a", "http://x/", EPOCH, 2.0, "", ("main",)))
+    made = Book(ChannelInfo("a", "http://x/", EPOCH, 2.0, "", ("main",), 12))
     for number in range(40):
         made.hears(Published("a", number, wall(2 * number + 2)))
     for number in served:
@@ -109,7 +109,7 @@ def test_what_was_sent_just_before_a_connection_was_cut_counts_once_it_is_sent_a
 
 
 def test_a_segment_whose_sound_alone_was_sent_could_not_be_seen() -> None:
-    made = Book(ChannelInfo("a", "http://x/", EPOCH, 2.0, "", ("picture", "sound")))
+    made = Book(ChannelInfo("a", "http://x/", EPOCH, 2.0, "", ("picture", "sound"), 12))
     for number in range(40):
         made.hears(Published("a", number, wall(2 * number + 2)))
         made.hears(Served("a", number, "sound", wall(2 * number + 2.1)))
@@ -145,6 +145,43 @@ def test_a_change_in_media_that_nobody_was_given_shows_where_media_comes_again()
     made.event(edge("opened", "format_change", 40.0, 40.0))
     verdict = made.verdict(60)
     assert (verdict.missed, verdict.invented) == ([], [])
+
+
+def test_a_change_behind_which_pictures_are_missing_shows_where_these_come_again() -> None:
+    change = Fault(KINDS["resolution_change"], 30.0, 30.0)
+    made = book(change, Fault(KINDS["picture_missing"], 33.0, 41.0), served=range(2, 13))
+    for number in range(17, 40):
+        made.hears(Served("a", number, "main", wall(2 * number + 2.1)))
+    made.event(edge("opened", "format_change", 41.0, 41.0))
+    assert made.verdict(78).invented == []
+
+
+def test_what_was_given_to_a_watch_that_broke_at_once_counts_where_another_could_be_given_it() -> None:
+    behind = book(BLACK, served=range(2, 9))
+    for number in range(9, 40):  # its playlists hold twelve segments: those of the fault go at 46 s and later
+        behind.hears(Served("a", number, "main", wall(max(44.0, 2 * number + 2.1))))
+    behind.replaced(wall(44.5))
+    assert [t.name for t in behind.verdict(78).unjudged] == ["black"]
+    behind.hears(Served("a", 10, "main", wall(52.0)))
+    behind.hears(Served("a", 11, "main", wall(52.0)))
+    behind.hears(Served("a", 12, "main", wall(52.0)))
+    assert [t.name for t in behind.verdict(78).missed] == ["black"]
+    in_time = book(BLACK)
+    in_time.replaced(wall(25.0))
+    assert [t.name for t in in_time.verdict(78).missed] == ["black"]
+
+
+def test_a_lost_segment_may_be_told_as_a_part_of_the_outage_that_follows() -> None:
+    made = book(LOST)
+    made.hears(Refused("a", 10))
+    away = {"source_unreachable"}
+    told = edge("opened", "segment_missing", 20.0, 22.0, suppressed_by="source_unreachable")
+    made.event(told)
+    assert [t.name for t in made.verdict(60).missed] == ["segment_lost"]
+    made.outages.append(
+        Truth("away", frozenset(away), frozenset(), wall(22.5), wall(28), 12.0, optional=True)
+    )
+    assert [p.truth.name for p in made.verdict(60).found] == ["segment_lost"]
 
 
 def test_what_nobody_injected_is_invented() -> None:
