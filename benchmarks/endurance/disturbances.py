@@ -15,10 +15,9 @@ from benchmarks.endurance.rig import Machine, Rig
 from glitchwatch.origin.faults import Truth
 from glitchwatch.trial.book import TAKES_OVER_S
 
-SURELY_REPLACED_S = 32.0  # the same where another watch took over meanwhile, and had a request that hung, too
 WINDOW_S = 24.0  # of media that the playlists hold: a shorter outage loses none of it
 SURELY_BLIND_S = (
-    18.0  # an outage that must be told: past the read time-out, three segments and a hung request
+    18.0  # of an outage that must be told: past the read time-out, three segments and a hung request
 )
 PATIENCE_S = 8.0  # bytes that wait so long on the way find nobody: whoever asked has given up
 _REPLACING = frozenset(
@@ -105,6 +104,15 @@ class Rolling:
 
 
 @dataclass(frozen=True, slots=True)
+class _Outage:
+    """When media was away (monotonic seconds), and which of each book's outages it is."""
+
+    begin_s: float
+    end_s: float
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Broken:
     """Something that is broken until then."""
 
@@ -136,7 +144,8 @@ class Chaos:
             "origin paused": self._origin_paused,
         }
         self._deck: list[str] = []
-        self._replaced_s = float("-inf")  # when another watch was last made to take over
+        self._outages: list[_Outage] = []
+        self._replaced_s: list[float] = []  # when another watch was made to take over
 
     def look(self) -> list[str]:
         now_s = self._rig.clock.monotonic()
@@ -151,7 +160,7 @@ class Chaos:
                 self._rng.shuffle(self._deck)
             name = self._deck.pop()
             if name in _REPLACING:
-                self._replaced_s = now_s
+                self._replaced_s.append(now_s)
                 self._excuse()
                 for book in self._rig.trial.books.values():
                     book.replaced(self._rig.clock.now())
@@ -291,20 +300,30 @@ class Chaos:
             tolerance_s=12.0,
             optional=seconds < SURELY_BLIND_S,
         )
-        for book in self._rig.trial.books.values():
+        books = self._rig.trial.books.values()
+        begin_s, number = self._rig.clock.monotonic(), max((len(book.outages) for book in books), default=0)
+        self._outages.append(_Outage(begin_s, begin_s + seconds, number))
+        for book in books:
             # A watch that is behind, having taken over, loses media that is older.
             book.outages.append(replace(away, start=min(away.start, book.next_unserved())))
-        if self._rig.clock.monotonic() - self._replaced_s < TAKES_OVER_S:
-            self._excuse()
+        self._excuse()
 
     def _excuse(self) -> None:
-        """Who took over during an outage that is not very long need not tell of it."""
-        now = self._rig.clock.now()
-        for book in self._rig.trial.books.values():
-            for number, away in enumerate(book.outages):
-                length_s = (away.end - away.start).total_seconds()
-                if away.end > now and length_s < SURELY_REPLACED_S:
-                    book.outages[number] = replace(away, optional=True)
+        """An outage need not be told unless one watch had the time to tell it: each that took over begins anew."""
+        now_s = self._rig.clock.monotonic()
+        for outage in self._outages:
+            if outage.end_s > now_s and not self._must_be_told(outage):
+                for book in self._rig.trial.books.values():
+                    book.outages[outage.number] = replace(book.outages[outage.number], optional=True)
+
+    def _must_be_told(self, outage: _Outage) -> bool:
+        since_s, needed_s = outage.begin_s, SURELY_BLIND_S
+        for at_s in self._replaced_s:
+            if outage.begin_s - TAKES_OVER_S < at_s < outage.end_s:
+                if at_s - since_s >= needed_s:
+                    return True
+                since_s, needed_s = at_s, TAKES_OVER_S + SURELY_BLIND_S
+        return outage.end_s - since_s >= needed_s
 
 
 def _watches(worker: Machine) -> list[int]:

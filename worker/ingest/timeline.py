@@ -194,6 +194,9 @@ class Timeline:
         """Whether a step ahead leads to where no track and no delivery has come near: then the clock has jumped."""
         if delta_ns <= ALIGN_NS:
             return False  # the track itself has come near
+        due = max(clock.end_ns or 0, clock.delivered_ns or 0)
+        if at_ns > due + ALIGN_NS and self._jumped_before(clock, at_ns - (clock.offset_ns or 0)) is not None:
+            return True  # where the others stand now is by their new clocks
         known = [
             max(c.end_ns or 0, c.delivered_ns or 0) for c in self._clocks.values() if c.end_ns is not None
         ]
@@ -280,14 +283,17 @@ class Timeline:
         assert clock.end_ns is not None
         due = max(clock.end_ns, clock.delivered_ns or 0)  # behind media that was lost
         delta_ns += clock.end_ns - due
-        for other in self._clocks.values():
-            if other is clock or other.offset_ns in (None, clock.offset_ns):
-                continue  # it has not jumped
-            assert other.offset_ns is not None
-            if abs(raw_ns + other.offset_ns - due) <= ALIGN_NS:
-                clock.offset_ns = other.offset_ns
-                break
-        else:
-            clock.offset_ns = due - raw_ns
+        offset = self._jumped_before(clock, raw_ns)
+        clock.offset_ns = due - raw_ns if offset is None else offset
         breaks.append(Break(max(due, 0), clock.track, "jump", delta_ns))
         return max(raw_ns + clock.offset_ns, (clock.at_ns or 0) + 1)
+
+    def _jumped_before(self, clock: TrackClock, raw_ns: int) -> int | None:
+        """The offset of another track, which has jumped, with which the sample at `raw_ns` goes on where it is due."""
+        due = max(clock.end_ns or 0, clock.delivered_ns or 0)
+        for other in self._clocks.values():
+            if other.offset_ns is None or other.offset_ns == clock.offset_ns:
+                continue  # it has not jumped
+            if abs(raw_ns + other.offset_ns - due) <= ALIGN_NS:
+                return other.offset_ns
+        return None

@@ -137,6 +137,28 @@ def test_a_jump_that_sound_shows_first(player: Player) -> None:
     assert heard.at_ns == seen.at_ns == 2 * NS
 
 
+def test_a_jump_that_sound_has_played_past_before_pictures_show_it(player: Player) -> None:
+    jump = 10_108 * MS
+    for i in range(50):
+        player.picture(i * PICTURE)
+    for i in range(600):  # 12 s, 10 of them behind the jump: farther than the jump is long
+        player.sound(i * SOUND + (jump if i >= 100 else 0))
+    assert player.audio.end_ns == 12 * NS
+    seen = player.picture(2 * NS + jump)
+    assert seen.at_ns == 2 * NS
+    assert player.kinds == [("jump", "audio:0"), ("jump", "video:0")]
+
+
+def test_a_gap_is_one_also_where_sound_alone_had_jumped_a_little(player: Player) -> None:
+    for i in range(50):
+        player.picture(i * PICTURE)
+    for i in range(600):
+        player.sound(i * SOUND - (800 * MS if i >= 100 else 0))
+    assert player.kinds == [("jump", "audio:0")]
+    assert player.picture(8 * NS).at_ns == 8 * NS
+    assert player.kinds[1:] == [("gap", "video:0")]
+
+
 def test_a_gap_stays_a_gap(player: Player) -> None:
     player.pictures(i * PICTURE for i in range(25))
     after = player.picture(4 * NS)
