@@ -116,7 +116,8 @@ class Watching:
             self._place = dict(checkpoint.baselines.get("watch") or {})
             self.media_ns = checkpoint.last_at_ns or 0
             self._covered_ns = {**self._place.pop("covered", {}), "": self.media_ns}
-            self._place = with_closed(self._place, self._granted.grant.closed)
+            grant = self._granted.grant
+            self._place = with_closed(self._place, grant.closed, grant.unconfirmed)
         for defect in self._granted.grant.unconfirmed:
             body = defect.body
             inherited = opened_edge(body, known=bool(self._place))

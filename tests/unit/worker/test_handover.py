@@ -23,10 +23,16 @@ BLACK = load()["black"]
 SEAT = Seat(BLACK, BLACK.Params.model_validate({"min_seconds": 0.5}), Mode.CHECK)
 
 
-def edge(kind: str, at_s: float, certain_s: float | None = None, defect: str = "black") -> DefectEdge:
+def edge(
+    kind: str,
+    at_s: float,
+    certain_s: float | None = None,
+    defect: str = "black",
+    track: str | None = "video:0",
+) -> DefectEdge:
     certain = at_s if certain_s is None else certain_s
     return DefectEdge(
-        Edge(kind), defect, defect, "video:0", int(at_s * S), int(certain * S), Severity.CRITICAL,
+        Edge(kind), defect, defect, track, int(at_s * S), int(certain * S), Severity.CRITICAL,
         Peak("mean", 16.0, "code"), 20.0,
     )  # fmt: skip
 
@@ -143,9 +149,9 @@ def test_messages_in_pieces_come_out_whole() -> None:
 ZERO = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def closed_in_the_store(at_s: float, zero: datetime = ZERO) -> OpenDefect:
+def closed_in_the_store(at_s: float, zero: datetime = ZERO, **other: Any) -> OpenDefect:
     body = EdgeBody.of(
-        edge("closed", at_s), family="picture", mode="check", start_ns=0, started_at=zero,
+        edge("closed", at_s, **other), family="picture", mode="check", start_ns=0, started_at=zero,
         at=zero + timedelta(seconds=at_s),
     )  # fmt: skip
     return OpenDefect("x", "s", "s/highest/all", 7, "closed", body, body, "ended")
@@ -175,6 +181,21 @@ def test_the_later_of_two_ends_counts() -> None:
     kept = {"zero_at": ZERO.isoformat(), "said": after(edge("opened", 10), edge("closed", 18), position_s=10)}
     place = with_closed(kept, [closed_in_the_store(14), closed_in_the_store(12)])
     assert [row[3] / S for row in place["said"]["ended"]] == [18.0]
+
+
+def test_what_saw_again_after_the_place_was_kept_is_not_blind_any_more() -> None:
+    row = [None, "source_forbidden", "12 s without media", 20 * S, ZERO.isoformat()]
+    kept = {"zero_at": ZERO.isoformat(), "blind": [row], "reading": {"position_ns": 8 * S, "quiet_s": 12.0}}
+    back = closed_in_the_store(21, defect="source_unreachable", track=None)
+    other = closed_in_the_store(21, defect="source_stalled", track=None)
+    assert with_closed(kept, [back])["blind"] == []
+    assert with_closed(kept, [back])["reading"] == {"position_ns": 8 * S}
+    for still in (
+        with_closed(kept, [closed_in_the_store(21)]),
+        with_closed(kept, [closed_in_the_store(19, defect="source_unreachable", track=None)]),  # before it
+        with_closed(kept, [back], [other]),  # for another reason
+    ):
+        assert (still["blind"], still["reading"]["quiet_s"]) == ([row], 12.0)
 
 
 def test_of_media_that_comes_once_more_nothing_is_said() -> None:
