@@ -3,8 +3,8 @@
 Measures  stereo_difference  dB, once a second: the power of left minus right against both; -120 is none.
 Defect    mono               info: in each second with sound above `min_dbfs`, the difference is at or below `max_db`
           or less than a step of 16 bits (root mean square below 1/32768), for `min_seconds` of sound in all. It ends
-          with the first tenth of a second that differs clearly; 0.3 s that differ by less than -40 dB are bridged:
-          coders of low bit rate put noise of their own into either channel.
+          with the first tenth of a second that differs clearly; 1 s that differs by less than -36 dB is bridged and
+          counts: coders of low bit rate put noise of their own into either channel, but not into each frame.
 Blind to  mono that passed an analogue line or lossy coding of each channel by itself: noise makes the channels differ.
           Coders that send one signal for two equal channels (AAC, MP3, AC-3 do) keep them equal. Pairs other than left
           and right.
@@ -25,10 +25,8 @@ from detectors.sound_features import PAIR, decibels
 
 SECOND = 1_000_000_000
 STEP = 1.0 / 32768.0  # of 16 bits
-NEARLY, NEARLY_NS = (
-    10 ** (-40 / 10),
-    300_000_000,
-)  # how much it may differ, and for how long, within one defect
+# How much it may differ, and for how long, within one defect.
+NEARLY, NEARLY_NS = 10 ** (-36 / 10), SECOND
 
 
 class MonoParams(Params):
@@ -85,6 +83,8 @@ class Mono(Detector[MonoParams]):
         if pair.difference > max(STEP * STEP, self._share * power):
             if pair.difference > NEARLY * power or view.end_ns - self._until_ns > NEARLY_NS:
                 yield from self._restart(min(view.at_ns, self._until_ns))
+            elif self._since_ns is not None and power / 2 > self._floor:
+                self._equal_ns += view.end_ns - view.at_ns
             return
         self._until_ns = view.end_ns
         if power / 2 > self._floor:
