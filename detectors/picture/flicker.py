@@ -33,7 +33,7 @@ from detectors.picture_features import LUMA_SMALL, Small, Tiles, black_code, int
 
 SECOND_NS = 1_000_000_000
 WINDOW_NS = 1_300_000_000
-KEPT_NS = 4 * SECOND_NS
+KEPT_NS = 8 * SECOND_NS  # a rhythm may be recognized so long after it began
 LOOK_NS = 160_000_000
 LEAST_PICTURES = 16
 LEAST_HZ, MOST_HZ = 2.0, 15.0
@@ -189,7 +189,10 @@ class Flicker(Detector[FlickerParams]):
         for n, (shown, count) in enumerate(zip(waiting, counts.tolist(), strict=True)):
             if count < LEAST_TILES:
                 gain = None
-                self._swings.clear()
+                dark = _Swing(shown.at_ns, 0.0, np.zeros_like(differences[n]), cut=True, lines=None)
+                self._swings.append(dark)
+                for swing in self._lined:
+                    swing.lines = None
                 self._lined.clear()
                 continue
             gain = float(gains[n])
