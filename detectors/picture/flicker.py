@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -37,6 +37,9 @@ KEPT_NS = 8 * SECOND_NS  # a rhythm may be recognized so long after it began
 LOOK_NS = 160_000_000
 LEAST_PICTURES = 16
 LEAST_HZ, MOST_HZ = 2.0, 15.0
+RATES_HZ = np.arange(LEAST_HZ, MOST_HZ + 0.1, 0.25)
+LEAST_MEAN = 9  # pictures over which the rhythm's amplitude is taken, about
+BEGUN, LEAST_OF_ALL = 0.35, 0.5  # of the rhythm's power now, and of that of all changes there
 DARK = 12.0  # 8-bit code values above black: tiles below tell nothing of a gain
 LEAST_TILES = 30
 LEAST_LIT = 0.5  # of the samples: words that roll on black, thinned, seem to swing
@@ -240,23 +243,34 @@ class Flicker(Detector[FlickerParams]):
         return sum(lately) / len(lately) if lately else 0.0
 
     def _since(self) -> int:
-        """The first swing of the rhythm: going back, there is none before it for a pause."""
-        first = last = self._swings[-1].at_ns
+        """Where the rhythm that is there now began: from then on it mostly has a third of its power at least.
+
+        A mean over whole swings has half the amplitude where the rhythm begins, and nothing of a steady change.
+        """
         swings = list(self._swings)
-        for index in range(len(swings) - 1, -1, -1):
-            swing = swings[index]
-            if first - swing.at_ns > PAUSE_NS:
-                break
-            around = [abs(s.gain) for s in swings[index : index + 4] if not s.cut]
-            if abs(swing.gain) >= SWINGS * self._usual and float(np.mean(around)) >= 0.6 * self._usual:
-                first = swing.at_ns
-        return min(first, last)
+        at_s = np.asarray([s.at_ns - swings[-1].at_ns for s in swings]) / 1e9
+        gains = np.asarray([s.gain for s in swings])
+        late = at_s >= -WINDOW_NS / 1e9
+        turns = np.exp(-2j * np.pi * np.outer(RATES_HZ, at_s))
+        best = int(np.argmax(np.abs(turns[:, late] @ (gains[late] - gains[late].mean()))))
+        period = 1 / (RATES_HZ[best] * max(float(np.median(np.diff(at_s))), 1e-3))  # in pictures
+        size = min(max(2, round(period * max(1, round(LEAST_MEAN / period)))), len(swings))
+        power = np.abs(_mean(turns[best] * gains, size)) ** 2
+        usual = float(np.median(power[late]))
+        rhythmic = 2 * power >= LEAST_OF_ALL * _mean((gains - _mean(gains, size)) ** 2, size)
+        sums = np.cumsum((np.minimum(np.where(rhythmic, power, 0.0), 2 * usual) - BEGUN * usual)[::-1])
+        return swings[len(swings) - 1 - int(sums.argmax())].at_ns
 
     def _stop(self, certain_ns: int) -> Iterator[DefectEdge]:
         yield from self._hold.update(self._last_ns, False, 0.0, end_ns=certain_ns)
         if self._usual:
             self._swings.clear()
         self._usual = 0.0
+
+
+def _mean(values: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
+    """Around each value, over `size` of them."""
+    return np.convolve(values, np.full(size, 1 / size), "same")
 
 
 def _bright_log(levels: Counts) -> float:
