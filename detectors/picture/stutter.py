@@ -115,6 +115,7 @@ class Stutter(Detector[StutterParams]):
         self._stirred: float | None = (
             None  # most change among the repeats of the last picture, where there are any
         )
+        self._shot_ns = 0  # when the shot began
         self._over_ns = 0  # when so much movement has been seen, it has ended
         self._moved_ns = 0  # of movement seen
         self._last_ns = 0  # when the last hold ended
@@ -136,6 +137,7 @@ class Stutter(Detector[StutterParams]):
         usual = self._usual()
         if self._is_cut(view, change, usual):
             self._shot.clear()
+            self._shot_ns = now
             self._last, self._stirred = _Step(now, change.mean, change), None
         elif self._repeats(change, usual):
             self._stirred = max(self._stirred or 0.0, change.mean)
@@ -207,7 +209,9 @@ class Stutter(Detector[StutterParams]):
         while self._holds[0][1] < max(now - OWN_NS, self._rhythmic_ns - WINDOW_NS):
             self._holds.popleft()  # those of a rhythm do not count as the stream's own
         every = [h for h in self._holds if h[1] > now - WINDOW_NS]
-        rhythmic = self._rhythmic([rest for rest in self._rests if rest[1] > now - WINDOW_NS])
+        rests = [rest for rest in self._rests if rest[1] > now - WINDOW_NS]
+        # What jerked before a cut says nothing of the rhythm behind it.
+        rhythmic = self._rhythmic(rests) or self._rhythmic([r for r in rests if r[0] >= self._shot_ns])
         recent = [hold for hold in every if hold not in rhythmic]
         if rhythmic:
             self._rhythmic_ns = now

@@ -134,6 +134,12 @@ def test_pulldown_that_begins_after_a_cut_is_programme() -> None:
     assert spans(frames([*panning(6, fps=30), *film, *panning(6, fps=30)], fps=30)) == []
 
 
+def test_animation_on_twos_that_is_cut_to_after_single_holds_is_programme() -> None:
+    live = [pan(i - 1 if i in (130, 158) else i) for i in range(180)]
+    twos = [pan(i // 2, seed=8) for i in range(180)]
+    assert spans(frames([*live, *twos], fps=30)) == []
+
+
 def test_a_stutter_within_pulldown_is_found() -> None:
     film = [pan(i * 24 // 30) for i in range(360)]
     for index in (150, 151, 163, 164, 170, 171, 188, 189, 190, 197, 198, 211, 212):
