@@ -26,14 +26,20 @@ class SourceDetector(Detector[SourceParams]):
     def __init__(self, params: SourceParams, track: str | None) -> None:
         super().__init__(params, track)
         self._open: dict[str | None, DefectEdge] = {}
+        self._before_ns: dict[str | None, int] = {}  # since when the watch before was blind
+
+    def adopt(self, edge: DefectEdge) -> None:
+        """What is blind from the start on has been so for longer."""
+        self._before_ns[edge.track] = edge.at_ns
 
     def source(self, event: Source) -> Iterator[Finding]:
         """The source was lost, is still lost, or is back."""
         opened = self._open.get(event.track)
+        since_ns = min(event.at_ns, self._before_ns.pop(event.track, event.at_ns))
         if event.blind in self.causes:
             if opened is None:
                 opened = DefectEdge(
-                    Edge.OPENED, self.id, self.id, event.track, event.at_ns, event.at_ns, Severity.CRITICAL,
+                    Edge.OPENED, self.id, self.id, event.track, since_ns, event.at_ns, Severity.CRITICAL,
                     Peak("blind_s", 0.0, "s"), 0.0, detail=event.reason,
                 )  # fmt: skip
                 self._open[event.track] = opened

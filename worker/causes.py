@@ -28,12 +28,13 @@ _BLIND = frozenset(get_args(BlindCode))
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """A defect that the watch before told, and where it ended or that watch did."""
+    """A defect that the watch before told, and where it ended or, while it was open, that watch did."""
 
     defect: str
     track: str | None
     at_ns: int
     end_ns: int
+    open: bool = False
 
     @property
     def reach_ns(self) -> int:
@@ -76,15 +77,13 @@ class Causes:
         """The edge, marked; then updates of those that it explains (which may have closed already)."""
         opened = self.open.get(edge.key)
         if edge.edge is Edge.OPENED:
-            cause, ended_ns = self._cause_of(edge)
-            if ended_ns is not None and edge.certain_at_ns >= self._due_ns(
-                edge, ended_ns, edge.certain_at_ns
-            ):
+            cause, due_ns = self._cause_of(edge)
+            if due_ns is not None and edge.certain_at_ns >= due_ns:
                 cause = None  # nothing may be shown between its beginning and its end
             edge = replace(edge, suppressed_by=cause)
             self.open[edge.key] = edge
-            if cause and ended_ns is not None:
-                self._due[edge.key] = self._due_ns(edge, ended_ns, edge.certain_at_ns)
+            if cause and due_ns is not None:
+                self._due[edge.key] = due_ns
             return [edge, *self._explained_by(edge)]
         if opened is None:
             return [edge]
@@ -104,16 +103,17 @@ class Causes:
             yield replace(self.open[key], edge=Edge.UPDATED)
 
     def _cause_of(self, edge: DefectEdge) -> tuple[str | None, int | None]:
-        """(what explains it, when that ended, None where it has not)."""
+        """(what explains it, when it counts again, None while that is open)."""
         for other in self.open.values():
             if self._explains(other, edge):
                 return other.defect, None
         for past in self._past:
             if self._explains(past.opened, edge) and edge.at_ns <= past.reach_ns:
-                return past.opened.defect, past.end_ns
+                return past.opened.defect, self._due_ns(edge, past.end_ns, edge.certain_at_ns)
         for told in self._before:
             if self._explains(told, edge) and edge.at_ns <= told.reach_ns:
-                return told.defect, told.end_ns
+                due_ns = self._due_ns(edge, told.end_ns, edge.certain_at_ns, known=not told.open)
+                return told.defect, due_ns
         return None, None
 
     def _explained_by(self, cause: DefectEdge) -> Iterator[DefectEdge]:
@@ -138,9 +138,9 @@ class Causes:
                 else:
                     self._due[key] = self._due_ns(other, closing.at_ns, closing.certain_at_ns)
 
-    def _due_ns(self, edge: DefectEdge, ended_ns: int, certain_ns: int) -> int:
-        """When `edge` counts again, whose cause ended then."""
-        if edge.detector in self._prompt:
+    def _due_ns(self, edge: DefectEdge, ended_ns: int, certain_ns: int, *, known: bool = True) -> int:
+        """When `edge` counts again, whose cause ended then, or if that is not `known` was there still."""
+        if known and edge.detector in self._prompt:
             return ended_ns + PROMPT_NS
         return max(ended_ns, certain_ns) + OUTLIVES_NS
 

@@ -112,7 +112,9 @@ class Handover:
         """What the watch before told of late; of what it left open, as far as it got."""
         ended = [Before(k[0], s.track, s.start_ns, s.at_ns) for k, s in self._ended_before.items()]
         left = (self._open[key] for key in self._unconfirmed)
-        return ended + [Before(e.defect, e.track, e.at_ns, max(e.at_ns, self._position_ns)) for e in left]
+        return ended + [
+            Before(e.defect, e.track, e.at_ns, max(e.at_ns, self._position_ns), open=True) for e in left
+        ]
 
     def state(self, position_ns: int) -> dict[str, Any]:
         """What a watch that goes on at `position_ns` needs, as plain data: what it could say a second time."""

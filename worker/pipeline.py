@@ -298,7 +298,7 @@ class Pipeline:
         chair = _Chair(seat, seat.detector(seat.params, track), track, frozenset(seat.detector.needs))
         self._chairs.append(chair)
         for edge in self._open_before:
-            if (edge.detector, edge.track) == (chair.seat.detector.id, track):
+            if edge.detector == chair.seat.detector.id and track in (None, edge.track):
                 chair.detector.adopt(edge)
         chair.learns = seat.detector.ready is not Detector.ready
 

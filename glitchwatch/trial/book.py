@@ -15,6 +15,7 @@ ENDED = frozenset({"source_stalled", "playlist_stale"})  # what may be said of a
 THE_END = "the end"
 PAST_S = 4.0  # a fault that begins sooner after the first segment served is told against too little of a past
 REMEMBERED = 4096  # segments
+TOGETHER = timedelta(seconds=0.6)  # what begins so closely together is told as one
 GAP_S = 1.5  # what is not longer shows by what comes before
 ON_THE_WAY_S = 0.5  # what was sent so shortly before or after its connection was cut may not have arrived
 UNTOLD_S = 4.0  # what was sent so shortly before its watch broke may not have been told
@@ -193,15 +194,20 @@ class Book:
         return Truth(THE_END, ENDED, frozenset(), begin, far, 2.0, optional=True)
 
     def _truth(self, fault: Fault) -> Truth:
-        """`fault`; of a segment that is lost as an outage begins, the outage may be told as the cause."""
+        """`fault`; where it begins with an outage, that may be told as its cause."""
         truth = Truth.of(fault, self.channel.epoch)
-        if fault.kind.layer is not Layer.SEGMENT:
-            return truth
+        reports = [told.reported for told in self.told.values()]
         near = timedelta(seconds=truth.tolerance_s)
-        causes = [
-            a.expects for a in self.outages if a.start - near <= truth.end and truth.start <= a.end + near
-        ]
-        return replace(truth, also=truth.also.union(*causes))
+        causes = {
+            r.suppressed_by
+            for r in reports
+            if r.defect in truth.expects
+            and r.suppressed_by is not None
+            and abs(r.start - truth.start) <= near
+            if any(o.defect == r.suppressed_by and abs(o.start - r.start) <= TOGETHER for o in reports)
+        }
+        away = {name for outage in self.outages for name in outage.expects}
+        return replace(truth, also=truth.also | (causes & away))
 
     def _seen_again(self, fault: Fault) -> datetime:
         """When the first media after the fault begins that anybody was given: only there can it show."""

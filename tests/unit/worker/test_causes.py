@@ -65,3 +65,13 @@ def test_a_consequence_that_is_still_open_counts_soon_if_it_would_have_ended_wit
     assert said.suppressed_by == "segment_missing"
     assert list(causes.passed(46 * S)) == []
     assert [e.suppressed_by for e in causes.passed(47 * S)] == [None]
+
+
+@pytest.mark.parametrize(("left_open", "cause"), [(True, "segment_missing"), (False, None)])
+def test_what_was_left_open_may_have_lasted_for_longer(left_open: bool, cause: str | None) -> None:
+    causes = Causes(
+        CAUSES, [Before("segment_missing", None, 20 * S, 20 * S, open=left_open)], prompt=["picture_missing"]
+    )
+    late = replace(edge("opened", "picture_missing", 20, "video:0"), certain_at_ns=round(22.1 * S))
+    [said] = causes.judge(late)
+    assert said.suppressed_by == cause

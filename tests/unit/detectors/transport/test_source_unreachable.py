@@ -60,3 +60,11 @@ def test_it_stays_open_to_the_end() -> None:
 def test_an_address_that_our_policy_refuses_is_unreachable_too() -> None:
     found = edges_of(source(), ticked(blind(2, "source_forbidden", "loopback"), blind(5, None)))
     assert bounds(found) == [("opened", 2.0), ("closed", 5.0)]
+
+
+def test_what_another_process_had_found_has_its_beginning() -> None:
+    first = edges_of(source(), ticked(blind(4, CODE, REASON)))[0]
+    taking = source()
+    taking.adopt(first)
+    found = edges_of(taking, ticked(blind(9, CODE, REASON), blind(12, None), blind(20, CODE, REASON)))
+    assert bounds(found) == [("opened", 4.0), ("closed", 12.0), ("opened", 20.0)]
