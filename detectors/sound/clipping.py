@@ -9,7 +9,8 @@ Measures  flat_top_pile        ratio: samples in the fullest bin around the ceil
 Defect    clipping             each second has a `flat_top_score`, 1 at the limits: the runs reach `min_runs`; or pile
           and squareness both reach their limits (0.6 of them where more than 16 % of the samples lie near the
           ceiling, against 3 to 14 % in natural sound, and it is no tone); or `min_over` of the samples lie 1 dB beyond
-          full scale without standing out, as lossy coding leaves sound that was overdriven hard. What the scores
+          full scale without standing out, as lossy coding leaves sound that was overdriven hard. Tenths of a second
+          with more offset than sound (a microphone that settles) count for the runs only. What the scores
           exceed 0.7 by adds up; at `min_evidence`, with one score of 1, it opens. Once open, blocks of 100 ms that
           pile up at the same ceiling keep it so, across gaps of `bridge_seconds`. It begins with the first block of
           the stretch that reaches the ceiling and ends with the last evidence. The ceiling may lie anywhere above
@@ -25,7 +26,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +53,7 @@ COARSE = 0.01  # of the 98th percentile: steps that would fill every other bin o
 DENSE_SHARE, DENSE_SPREAD, DENSE_LIMITS = 0.16, 1.07, 0.6
 OVER, MOST_OVER = 10 ** (1 / 20), 1.3  # beyond full scale; the score that this alone can reach
 DENSE_OVER = 2.0  # spread; beyond, a few peaks stand out and nothing was cut
+OFFSET = 0.5  # of the power of a block: with more, the samples pile up around the offset and not at a ceiling
 LEAST_PILE, LEAST_SHARE = 1.2, 0.1  # below both, no squareness makes it clipping
 BINS, CEILING_BIN = 20, 16  # the 98th percentile of the absolute values is the upper edge of bin 15
 
@@ -243,6 +245,9 @@ class Clipping(Detector[ClippingParams]):
             for channel in range(joined.shape[0]):
                 found = tops(joined[channel], sizes[channel])
                 points = self._score(found)
+                if points >= SUSPECT:
+                    found = self._without_offset(found, channel)
+                    points = self._score(found)
                 if points > score:
                     worst, score, row = found, points, channel
         for name, value, unit in (
@@ -285,6 +290,15 @@ class Clipping(Detector[ClippingParams]):
         if self._hold.is_open and at_ns - self._seen_ns > SECOND:
             # It had ended, and only a return within the bridge was awaited.
             yield from self._hold.reset(at_ns)
+
+    def _without_offset(self, found: Tops, row: int) -> Tops:
+        """The tops of a channel's window, their shape without the blocks that are more offset than sound."""
+        window = [x[row] for x in self._window]
+        swinging = [x for x in window if float(x.mean()) ** 2 <= OFFSET * float(np.square(x).mean())]
+        if len(swinging) == len(window):
+            return found
+        shape = tops(np.concatenate(swinging)) if swinging else Tops()
+        return replace(shape, runs=found.runs, ceiling=found.ceiling if found.runs else shape.ceiling)
 
     def _score(self, found: Tops) -> float:
         """1 where the limits are reached: by the runs, or by pile and squareness together."""

@@ -128,6 +128,24 @@ def test_a_single_overload_is_no_defect() -> None:
     assert edges(clipping(), blocks(sound)) == []
 
 
+@pytest.mark.parametrize("polarity", [1.0, -1.0])
+@pytest.mark.parametrize("place_s", [2.9, 3.88])
+@pytest.mark.parametrize("lasts_s", [0.6, 1.0])
+def test_an_offset_that_settles_is_no_ceiling(polarity: float, place_s: float, lasts_s: float) -> None:
+    """A camera's microphone begins with an offset that dies away: all samples are on one side of zero."""
+    sound = speech(7) * np.float32(0.2)
+    first = round(place_s * RATE_HZ)
+    t = np.arange(sound.shape[1] - first) / RATE_HZ
+    settling = polarity * 0.25 / (1 + np.exp((t - lasts_s) / 0.05))
+    sound[:, first:] = noise(7, -30)[:, first:] * np.exp(-t) + settling
+    assert edges(clipping(), blocks(sound)) == []
+
+
+def test_flat_tops_upon_an_offset_are_told() -> None:
+    sound = clipped(speech(6), 15.0, 0.4)
+    assert [e for e, _ in edges(clipping(), blocks(np.asarray(sound + 0.1, np.float32)))][:1] == ["opened"]
+
+
 def test_runs_are_counted_on_either_polarity() -> None:
     wave = clipped(tone(1.0, hz=200), 6.0, 0.5)[0]
     assert exact_runs(wave)[0] == pytest.approx(200, abs=2)
