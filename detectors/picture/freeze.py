@@ -6,9 +6,10 @@ Defect    `freeze`, error: what moved in the middle of the picture stopped at on
           for `min_seconds`; dated at the first repeated picture. Movement that goes on along the border (ticker,
           clock, logo) does not hide it. Warning instead, after `still_seconds`, when the picture came to rest as
           programmes do: by a cut, a dissolve or a fade to a still, or without movement before.
-Blind to  A freeze that begins within a second after a cut, or in a picture whose middle hardly moved: it counts as
-          a still until `still_seconds`. A freeze under noise that was added after it. A picture that an editor
-          froze on purpose, after movement, looks the same and is told. No new pictures at all is `picture_missing`.
+Blind to  A freeze that begins within a second after a cut or the first picture, or in a picture whose middle hardly
+          moved: it counts as a still until `still_seconds`. A freeze under noise that was added after it. A picture
+          that an editor froze on purpose, after movement, looks the same and is told. No new pictures at all is
+          `picture_missing`.
 Source    FFmpeg's freezedetect and EBU QC practice for 2 s; the telling of stills from freezes by how movement
           ends (`detectors/picture/_ending.py`) is our own.
 """
@@ -46,6 +47,7 @@ ABOVE, BELOW, ASIDE = 2, 3, 3
 MIDDLE = (slice(ABOVE, TILE_ROWS - BELOW), slice(ASIDE, TILE_COLUMNS - ASIDE))
 
 JUDGED_NS = 500_000_000  # a coder refines a frozen picture for a while; then we look how it came to be
+KNOWN_NS = 1_000_000_000  # a coder refines the first pictures of a stream, too
 PAST_STEP_NS = 30_000_000  # of pictures that come faster, some are remembered
 RIPPLE_NS = 250_000_000  # a coder's refresh may ripple a frozen picture for so long
 RIPPLE_MEAN, RIPPLE_TILE = 5.0, 24.0  # and by so much, 8-bit code values
@@ -110,6 +112,7 @@ class Freeze(Detector[FreezeParams]):
         self._hold = self._make_hold(params.min_seconds, Severity.ERROR)
         self._still_hold = self._make_hold(params.still_seconds, Severity.WARNING)
         self._past: deque[Past] = deque()
+        self._began_ns = 0  # the first picture that is known
         self._pauses: deque[int] = deque(maxlen=PAUSES)  # when movement went on after a pause
         self._rest: _Rest | None = None
         self._still: Small | None = None  # what came to rest last as programmes do,
@@ -137,6 +140,7 @@ class Freeze(Detector[FreezeParams]):
         if change is None:
             yield from self._move(view.at_ns)
             self._past.clear()
+            self._began_ns = view.at_ns
             self._remember(view.at_ns, small, 0.0)
             return
         yield from self._measure(view.at_ns, change.mean)
@@ -173,7 +177,9 @@ class Freeze(Detector[FreezeParams]):
         if end is None and adopted is not None:
             frozen, rest.since_ns = adopted.severity is Severity.ERROR, min(rest.stood_ns, adopted.at_ns)
         else:
-            frozen = end is not None and self._stopped_at_once(end) and not self._is_still_the_still(rest)
+            known = rest.stood_ns - self._began_ns >= KNOWN_NS
+            frozen = known and end is not None and self._stopped_at_once(end)
+            frozen = frozen and not self._is_still_the_still(rest)
             rest.since_ns = rest.stood_ns if end is None else end.since_ns
         rest.hold = self._hold if frozen else self._still_hold
         rest.picture = small

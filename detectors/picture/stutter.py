@@ -210,8 +210,11 @@ class Stutter(Detector[StutterParams]):
             self._holds.popleft()  # those of a rhythm do not count as the stream's own
         every = [h for h in self._holds if h[1] > now - WINDOW_NS]
         rests = [rest for rest in self._rests if rest[1] > now - WINDOW_NS]
-        # What jerked before a cut says nothing of the rhythm behind it.
-        rhythmic = self._rhythmic(rests) or self._rhythmic([r for r in rests if r[0] >= self._shot_ns])
+        # What jerked before a cut says nothing of the rhythm behind it, and the first holds there may become one.
+        shot = [rest for rest in rests if rest[0] >= self._shot_ns]
+        rhythmic = self._rhythmic(rests) or self._rhythmic(shot)
+        if not rhythmic and len(shot) < RHYTHM_HOLDS and now - self._shot_ns < SECOND_NS:
+            every = [hold for hold in every if hold not in shot]
         recent = [hold for hold in every if hold not in rhythmic]
         if rhythmic:
             self._rhythmic_ns = now

@@ -154,6 +154,16 @@ def test_a_still_from_the_beginning_is_programme() -> None:
     assert spans(frames([*[titled()] * 500])) == []
 
 
+def test_a_still_that_a_coder_refines_at_the_beginning_of_a_stream_is_programme() -> None:
+    moved = [pan(0)] * 4 + [pan(i, step=1) for i in range(8)]
+    assert spans(frames([*moved, *[pan(8, step=1)] * 120])) == []
+    later = [pan(i, step=1) for i in range(40)]
+    assert [e for e, _ in spans(frames([*later, *[pan(40, step=1)] * 120, *panning(1)]))] == [
+        "opened",
+        "closed",
+    ]
+
+
 def test_slides_that_cut_from_one_to_the_next_are_programme() -> None:
     slides = [titled(f"SLIDE {n} OF TEN", 150 + 10 * n) for n in range(5)]
     assert spans(frames(s for slide in slides for s in [slide] * 100)) == []
