@@ -5,3 +5,8 @@ watches clean programme and counts false alarms. `python -m benchmarks.speed` se
 decoding alone and against FFmpeg's filters. Each draws or makes all that it needs; real footage is used where a
 corpus lies beside the checkout.
 """
+
+import os
+
+# One core each. Read when numpy is first imported: its BLAS would start a thread for each core, and spin.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
