@@ -34,7 +34,7 @@ from detectors.picture_features import LUMA_SMALL, Small, Tiles, black_code, int
 SECOND_NS = 1_000_000_000
 WINDOW_NS = 1_300_000_000
 KEPT_NS = 8 * SECOND_NS  # a rhythm may be recognized so long after it began
-LOOK_NS = 160_000_000
+LOOK_NS = 240_000_000
 LEAST_PICTURES = 16
 LEAST_HZ, MOST_HZ = 2.0, 15.0
 RATES_HZ = np.arange(LEAST_HZ, MOST_HZ + 0.1, 0.25)
@@ -296,6 +296,9 @@ def _lit(swings: Sequence[_Swing]) -> float:
 
 def _middles(values: Tiles, known: npt.NDArray[np.bool_], counts: npt.NDArray[np.intp]) -> Tiles:
     """The median of each picture's known tiles, the upper one of two: of `values` (pictures, rows, columns)."""
+    flat, last = values.reshape(len(values), -1), values[0].size // 2
+    if counts.min() == values[0].size:
+        return np.asarray(np.partition(flat, last, axis=1)[:, last], np.float32)
     ranked = np.sort(np.where(known, values, np.float32(np.inf)).reshape(len(values), -1), axis=1)
     return np.asarray(
         ranked[np.arange(len(values)), np.minimum(counts // 2, ranked.shape[1] - 1)], np.float32
