@@ -68,16 +68,18 @@ class Lines(NamedTuple):
     black: int
 
 
-def _tile_levels(frame: Frame) -> Tiles:
-    """The tiles' mean luma above black, 8-bit code values."""
-    return tile_means(integral(frame[LUMA_SMALL])) - np.float32(black_code(frame.full_range))
-
-
-TILE_LEVELS: Feature[Frame, Tiles] = Feature("flicker_tile_levels", _tile_levels)
-
 LINES: Feature[Frame, Lines] = Feature(
     "flicker_lines", lambda f: Lines(f[LUMA_SMALL][::2].copy(), black_code(f.full_range))
 )
+
+
+def _tile_levels(frame: Frame) -> Tiles:
+    """The tiles' mean luma above black, 8-bit code values, by every second line."""
+    lines = frame[LINES]
+    return tile_means(integral(lines.luma)) - np.float32(lines.black)
+
+
+TILE_LEVELS: Feature[Frame, Tiles] = Feature("flicker_tile_levels", _tile_levels)
 
 
 class FlickerParams(Params):
