@@ -18,6 +18,7 @@ EVERY, LINES = 4, 90  # of so many lines one is looked at, or of more where that
 STRONG = 40  # a step larger than this is the picture's own: 8-bit code values
 FLAT = 0.4  # mean step of a part in which nothing can be told, 8-bit code values
 LEAST_PARTS = 12  # of the 48 must be told
+EVEN = 2.0  # times the median of the columns on the grid: what their mean is beyond is a line drawn there, no block
 
 
 def _grid_ratio(frame: Frame) -> float | None:
@@ -40,7 +41,9 @@ def _grid_ratio(frame: Frame) -> float | None:
     told = whole > FLAT
     if np.count_nonzero(told) < LEAST_PARTS:
         return None
-    ratios = np.sort(on_grid[told] / whole[told])
+    columns = np.sort(means[:, GRID - 1 :: GRID].reshape(BANDS, GROUPS, -1), axis=2)
+    everywhere = EVEN * columns[:, :, columns.shape[2] // 2]
+    ratios = np.sort(np.minimum(on_grid, everywhere)[told] / whole[told])
     return float(ratios[len(ratios) // 2])
 
 

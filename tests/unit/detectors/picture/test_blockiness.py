@@ -52,6 +52,16 @@ def test_graphics_on_the_grid_are_programme() -> None:
     assert edges(blockiness(), frames(pictures)) == []
 
 
+def test_a_drawing_in_flat_colours_whose_edges_lie_on_the_grid_is_programme() -> None:
+    pictures = panning(8)
+    for index, (luma, _, _) in enumerate(pictures[100:]):
+        luma[:] = 100
+        for column in range(0, luma.shape[1], 48):
+            luma[:, column : column + 24] = 70 + 10 * (column // 48 % 5)
+        luma[40:80, 8 * index : 8 * index + 24] = 30
+    assert edges(blockiness(), frames(pictures)) == []
+
+
 def test_a_mosaic_over_a_face_is_programme() -> None:
     pictures = panning(7)
     for luma, _, _ in pictures[75:]:
