@@ -164,6 +164,8 @@ class Handover:
         most_ns = until_ns if until_ns is not None else 1 << 63
         out: list[Finding] = []
         for key, muted in list(self._muted.items()):
+            if key in self._unconfirmed:
+                continue  # what was told before ends first
             due_ns = muted.old_ns + self._hold_ns.get(muted.opened.detector, 0)
             watched_ns = self._begin_ns.get(muted.opened.track, 0) + pipeline.watched_of(muted.opened.track)
             watched_ns = min(watched_ns, most_ns)
@@ -215,6 +217,9 @@ class Handover:
         if old and key not in self._unconfirmed:
             self._muted[key] = _Muted(edge, end_ns, False)
             return []
+        if key in self._unconfirmed and old and edge.severity.rank < self._open[key].severity.rank:
+            self._muted[key] = _Muted(edge, end_ns, False)  # less than what was told need not be its end
+            return []
         if key in self._unconfirmed:
             known = self._open[key]
             begin = self._begin_ns.get(edge.track)
@@ -237,7 +242,11 @@ class Handover:
         if lasts_ns < (self._hold_ns.get(edge.detector, 0) if muted.ended else SURELY_NS):
             del self._muted[key]
             return []
-        return [self._unmute(key, edge.certain_at_ns), self._end(key, edge)]
+        gone: list[Finding] = []
+        if key in self._unconfirmed:
+            at_ns = max(self._open[key].at_ns, muted.old_ns)
+            gone.append(self._gone(key, at_ns, edge.certain_at_ns, "gone at the hand-over"))
+        return [*gone, self._unmute(key, edge.certain_at_ns), self._end(key, edge)]
 
     def _unmute(self, key: Key, certain_ns: int) -> DefectEdge:
         muted = self._muted.pop(key)

@@ -272,7 +272,10 @@ class Timeline:
             clock.offset_ns = others[-1]
         elif self._resumed_ns is not None:
             kept, due = self._resumed_offset_ns, max(self._resumed_ns, clock.delivered_ns or 0)
-            fits = kept is not None and -AGAIN_NS <= raw_ns + kept - due <= AWAY_NS
+            lost, least, most = due - self._resumed_ns, AGAIN_NS, AWAY_NS
+            if lost:  # then nothing comes once more, and it is known about how much was left out
+                least, most = ALIGN_NS, max(ALIGN_NS, lost // 2)
+            fits = kept is not None and -least <= raw_ns + kept - due <= most
             clock.offset_ns = kept if fits else due - raw_ns
         else:
             self.start(raw_ns)

@@ -250,6 +250,15 @@ def test_media_that_comes_once_more_keeps_its_time_also_where_a_rendition_was_be
     assert player.picture((1000 - before_s) * NS).at_ns == (60 - before_s) * NS
 
 
+@pytest.mark.parametrize(("jump_s", "at_s"), [(0.0, 32.0), (0.4, 32.4), (-25.0, 32.0), (20.0, 32.0)])
+def test_a_clock_that_jumped_in_media_that_was_lost_since_the_last_reading_goes_on_behind_that(
+    player: Player, jump_s: float, at_s: float
+) -> None:
+    player.timeline.resume(20 * NS, offset_ns=-1000 * NS)
+    player.timeline.delivered("video:0", 32 * NS)
+    assert player.picture(round((1032 + jump_s) * NS)).at_ns == round(at_s * NS)
+
+
 @pytest.mark.parametrize("raw_s", [0, 900, 5000])
 def test_resuming_on_another_clock_goes_on_at_the_place(player: Player, raw_s: int) -> None:
     player.timeline.resume(60 * NS, -940 * NS)

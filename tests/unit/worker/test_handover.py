@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -205,6 +206,19 @@ def test_of_media_that_comes_once_more_nothing_is_said() -> None:
     assert taking.take([edge("opened", 18, 19)]) == []
     assert taking.take([edge("updated", 18, 19.5), edge("closed", 20.2)]) == []
     assert words(taking.take([edge("opened", 21, 22)])) == [("opened", 21.0)]
+
+
+def test_less_than_what_was_told_is_not_its_end() -> None:
+    """A peak that is a property only, in the media before: the warning that was open goes on."""
+    left = after(edge("opened", 8, 8.5), position_s=12)
+    left["open"] = [plain(edge("opened", 8, 8.5))]
+    taking = Handover([SEAT], left, 12 * S)
+    taking.see(picture(9))
+    milder = replace(edge("opened", 9, 9.1), severity=Severity.INFO)
+    assert taking.take([milder]) == []
+    assert taking.take([replace(milder, edge=Edge.CLOSED, at_ns=round(9.2 * S))]) == []
+    assert words(taking.take([edge("opened", 9.2, 9.3)])) == [("updated", 8.0)]
+    assert words(taking.take([edge("closed", 14)])) == [("closed", 14.0)]
 
 
 def test_what_was_found_in_old_media_alone_is_said_once_it_has_lasted_into_new_media() -> None:
