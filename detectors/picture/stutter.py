@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 
 import numpy as np
@@ -58,6 +59,7 @@ RHYTHM_HOLDS = 4  # and more may have a rhythm:
 STRAY = 4  # of so many, one may be off it
 OFF_BEAT = 0.35  # of a picture's length, the root mean square by which they miss the beat,
 BEATS_KEPT = 0.6  # of the beats have a hold
+TWOS = 3.5  # pictures from one hold to the next, at most, in animation on twos and threes
 CONVERTED = 0.6  # of the time they fill, picture and hold: another rate, roughly converted
 
 
@@ -212,11 +214,11 @@ class Stutter(Detector[StutterParams]):
         rests = [rest for rest in self._rests if rest[1] > now - WINDOW_NS]
         # What jerked before a cut says nothing of the rhythm behind it, and the first holds there may become one.
         shot = [rest for rest in rests if rest[0] >= self._shot_ns]
-        rhythmic = self._rhythmic(rests) or self._rhythmic(shot)
-        if not rhythmic and len(shot) < RHYTHM_HOLDS and now - self._shot_ns < SECOND_NS:
-            every = [hold for hold in every if hold not in shot]
+        rhythmic = self._rhythmic(rests)
+        if not rhythmic and now - self._shot_ns < SECOND_NS and self._on_twos(shot):
+            rhythmic = shot
         recent = [hold for hold in every if hold not in rhythmic]
-        if rhythmic:
+        if rhythmic and rhythmic is not shot:
             self._rhythmic_ns = now
         if not recent or recent[-1][1] != now:
             return
@@ -255,6 +257,11 @@ class Stutter(Detector[StutterParams]):
         self._holds.clear()
         self._rests.clear()
         self._plain.clear()
+
+    def _on_twos(self, shot: list[_Held]) -> bool:
+        """Whether what was held since a cut, be it once, follows each other as in animation on twos or threes."""
+        most = TWOS * min(self._lengths)
+        return all(later[1] - earlier[1] <= most for earlier, later in pairwise(shot))
 
     def _cadence(self) -> float:
         """How long a picture of this stream is shown, ns: in pulldown, and where the rate varies, the longer ones."""
