@@ -220,8 +220,8 @@ def sound(name: str, seed: int, seconds: int = 20) -> Sound:
         return programme
     rng = np.random.default_rng((seed, 20))
     t = np.arange(programme.shape[1], dtype=np.float32) / RATE_HZ
-    if name == "fading_music":  # it swells, dies away and comes back
-        swell = 10 ** (-2.2 * (0.5 - 0.5 * np.cos(2 * np.pi * t / 9.0)))
+    if name == "fading_music":  # it swells, dies away, not to what is silent by definition, and comes back
+        swell = 10 ** (-2.0 * (0.5 - 0.5 * np.cos(2 * np.pi * t / 9.0)))
         return np.asarray(programme * swell, np.float32)
     if name == "quiet_dialogue":
         talks = np.interp(t, np.arange(0, seconds + 2, 1.0), rng.random(seconds + 2) > 0.35) > 0.5
