@@ -62,7 +62,8 @@ class DefectEdge:
     `at_ns` (media ns) is when the viewer saw the change; `certain_at_ns` is the media time
     at which the detector became sure, so their difference is the detector's own delay.
     `track` is None when the defect is of the input as a whole. Two edges belong to one defect
-    when their `key` is the same.
+    when their `key` is the same. `until_ns` (media ns): what begins later is no consequence of it, though it is
+    not known yet to be over; None where that is unknown. It does not leave its process.
     """
 
     edge: Edge
@@ -78,6 +79,7 @@ class DefectEdge:
     channel: str | None = None
     suppressed_by: str | None = None
     detail: str | None = None
+    until_ns: int | None = None
 
     @property
     def key(self) -> tuple[str, str | None, str | None]:

@@ -46,7 +46,7 @@ class Episode:
         if self._edge is None:
             self._edge = DefectEdge(
                 Edge.OPENED, self._detector.id, self._detector.id, track, at_ns, certain, severity,
-                Peak(self._value, value, self._unit), self._threshold, detail=detail,
+                Peak(self._value, value, self._unit), self._threshold, detail=detail, until_ns=end_ns,
             )  # fmt: skip
             self._end_ns = end_ns
             yield self._edge
@@ -58,7 +58,7 @@ class Episode:
             peak = Peak(self._value, max(value, self._edge.peak.value), self._unit)
             self._edge = DefectEdge(
                 Edge.UPDATED, self._edge.defect, self._edge.detector, self._edge.track, self._edge.at_ns,
-                certain, graver, peak, self._threshold, detail=detail,
+                certain, graver, peak, self._threshold, detail=detail, until_ns=self._end_ns,
             )  # fmt: skip
             yield self._edge
 

@@ -88,6 +88,8 @@ class Causes:
         if opened is None:
             return [edge]
         edge = replace(edge, suppressed_by=opened.suppressed_by)
+        if edge.edge is Edge.UPDATED:
+            self.open[edge.key] = replace(opened, until_ns=edge.until_ns)
         if edge.edge is Edge.CLOSED:
             del self.open[edge.key]
             self._due.pop(edge.key, None)
@@ -145,8 +147,10 @@ class Causes:
         return max(ended_ns, certain_ns) + OUTLIVES_NS
 
     def _explains(self, cause: DefectEdge | Before, other: DefectEdge) -> bool:
+        until_ns = cause.until_ns if isinstance(cause, DefectEdge) else None
         return (
             cause.defect in self._causes.get(other.detector, ())
             and (None in (cause.track, other.track) or cause.track == other.track)
             and other.at_ns >= cause.at_ns - MARGIN_NS
+            and (until_ns is None or other.at_ns <= until_ns + MARGIN_NS)
         )

@@ -64,7 +64,7 @@ def plain(finding: Finding) -> Message:
     else:
         kind = "edge"
         skip = {"track": None, "channel": None, "suppressed_by": None, "detail": None, "confidence": 1.0}
-    data = {k: v for k, v in asdict(finding).items() if k not in skip or v != skip[k]}
+    data = {k: v for k, v in asdict(finding).items() if k != "until_ns" and (k not in skip or v != skip[k])}
     return {"type": kind, **data}
 
 

@@ -75,3 +75,14 @@ def test_what_was_left_open_may_have_lasted_for_longer(left_open: bool, cause: s
     late = replace(edge("opened", "picture_missing", 20, "video:0"), certain_at_ns=round(22.1 * S))
     [said] = causes.judge(late)
     assert said.suppressed_by == cause
+
+
+def test_what_begins_behind_the_end_of_a_loss_that_is_still_open_is_none_of_its_consequences() -> None:
+    causes = Causes(CAUSES)
+    causes.judge(replace(edge("opened", "segment_missing", 568, "video:0"), until_ns=576 * S))
+    causes.judge(replace(edge("updated", "segment_missing", 568, "video:0"), until_ns=580 * S))
+    [within] = causes.judge(edge("opened", "picture_missing", 578, "video:0"))
+    assert within.suppressed_by == "segment_missing"
+    causes.judge(edge("closed", "picture_missing", 580, "video:0"))
+    [behind] = causes.judge(edge("opened", "picture_missing", 592, "video:0"))
+    assert behind.suppressed_by is None
