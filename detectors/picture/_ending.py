@@ -23,6 +23,7 @@ SETTLE_NS = 150_000_000  # after it stood still a picture is as good as final
 LEAST_NS = 250_000_000  # less tells nothing
 NEAR_NS = 160_000_000  # before the end: far enough for movement to show, near enough to be the same scene
 ARRIVED = 0.25  # of the largest distance: what is nearer to the end is a coder refining it
+CUT_STEP = 2.5  # times the next longest step
 MOVED_CODES = 4  # a sample that differs by more has moved, 8-bit code values
 
 
@@ -42,7 +43,7 @@ class Ending(NamedTuple):
     new_light: float  # change of the counts of levels as a share of the samples' change, in the last moments
     last_light: float  # the same in the very last one
     straightness: float  # distance to the end as a share of the way that led there
-    jump: float  # the last step beside the largest other one
+    jump: float  # the last step beside the largest other one that is no cut
     creeps: bool  # it has not ended: the picture goes on changing, by little each time
 
 
@@ -59,7 +60,7 @@ def ending(past: Sequence[Past], end: Small, stood_ns: int) -> Ending | None:
     last, near = _end_of_movement(shown, distances, start)
     steps = [p.step for p in shown]
     arrival = steps[last + 1] if last + 1 < len(steps) else 0.0
-    others = max(steps[start + 1 : last + 1] + steps[last + 2 :], default=0.0)
+    others = _longest(steps[start + 1 : last + 1] + steps[last + 2 :])
     moved = cv2.absdiff(shown[near].middle, end) > MOVED_CODES
     # Where little happened lately, that may be a coder which refines a still that came before.
     whole_last, whole_near = _end_of_movement(shown, distances, 0)
@@ -73,6 +74,12 @@ def ending(past: Sequence[Past], end: Small, stood_ns: int) -> Ending | None:
         jump=arrival / max(others, 1e-6),
         creeps=any(_distance(p.middle, end) > ARRIVED * max(distances[start:]) for p in later),
     )
+
+
+def _longest(steps: Sequence[float]) -> float:
+    """The longest step of movement: a single one that is far longer is a cut."""
+    *_, second, first = [0.0, 0.0, *sorted(steps)]
+    return second if second and first > CUT_STEP * second else first
 
 
 def _distance(one: Small, other: Small) -> float:

@@ -59,7 +59,7 @@ PAUSES_WITHIN_NS = 3_000_000_000  # within so long, goes by fits and starts: a p
 SAME_LIGHT, LITTLE_LIGHT, STRAIGHT, CUT = 0.38, 0.45, 0.75, 2.5  # see `_stopped_at_once`
 STRAIGHTEST, LEAST_LIGHT = 0.95, 0.34
 SOME_LIGHT, LIT_CUT = 0.25, 1.8
-PAN_CUT = 1.4
+PAN_STEP, PAN_CUT = 0.6, 1.4
 
 
 class FreezeParams(Params):
@@ -200,7 +200,8 @@ class Freeze(Detector[FreezeParams]):
         Of 31 freezes in footage 27 had at most 0.36 of new light, of 68 stills after cuts, dissolves and fades all
         but one at least 0.42; that one came by a cut. A fast pan brings new light, but little at its end, and not
         as straight (0.71) as dissolves do whose last steps bring as little (1.0 at least). It ends with a step like
-        those before; a cut out of such movement to a still is a longer one (1.6 and 2.0 times the longest before).
+        those before, which what slows down does not (0.42); a cut out of such movement to a still is a longer one (1.6
+        and 2.0 times the longest before).
         Where the last step brings some light, less of a step is a cut (2.5 times, with 0.30; freezes have 0.9 at most).
         What goes quite straight and brings some light is a dissolve (0.36); of 20 freezes in footage one went straight
         (0.32), in a picture of which little moved.
@@ -208,7 +209,8 @@ class Freeze(Detector[FreezeParams]):
         cut = CUT if end.new_light < SOME_LIGHT else LIT_CUT
         if end.moved_share < self.params.min_moving_share or end.jump > cut:
             return False
-        panned = end.last_light < LITTLE_LIGHT and end.straightness < STRAIGHT and end.jump < PAN_CUT
+        panned = end.last_light < LITTLE_LIGHT and end.straightness < STRAIGHT
+        panned = panned and PAN_STEP <= end.jump < PAN_CUT
         same_light = end.new_light < (SAME_LIGHT if end.straightness < STRAIGHTEST else LEAST_LIGHT)
         return same_light or panned
 

@@ -139,6 +139,11 @@ def test_a_still_cut_to_out_of_fast_movement_is_programme_and_a_freeze_in_it_is_
     ]
 
 
+def test_two_cuts_in_a_row_to_a_still_are_programme() -> None:
+    shown = [*panning(4), *[pan(i, seed=8, step=4) for i in range(12)], *[pan(0, seed=9)] * 120]
+    assert spans(frames(shown)) == []
+
+
 def test_a_title_card_after_a_dissolve_is_programme() -> None:
     dissolve = [mixed(p, titled(), (i + 1) / 26) for i, p in enumerate(panning(1, first=100))]
     back = [mixed(titled(), p, (i + 1) / 26) for i, p in enumerate(panning(1, seed=8))]
