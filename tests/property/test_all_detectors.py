@@ -91,7 +91,12 @@ def edges_of(found: Iterable[Finding]) -> list[Told]:
 
 def earlier(finding: Finding, by_ns: int) -> Finding:
     if isinstance(finding, DefectEdge):
-        return replace(finding, at_ns=finding.at_ns - by_ns, certain_at_ns=finding.certain_at_ns - by_ns)
+        return replace(
+            finding,
+            at_ns=finding.at_ns - by_ns,
+            certain_at_ns=finding.certain_at_ns - by_ns,
+            until_ns=None if finding.until_ns is None else finding.until_ns - by_ns,
+        )
     return replace(finding, at_ns=finding.at_ns - by_ns)
 
 
