@@ -267,6 +267,7 @@ class Flicker(Detector[FlickerParams]):
         yield from self._hold.update(self._last_ns, False, 0.0, end_ns=certain_ns)
         if self._usual:
             self._swings.clear()
+            self._lined.clear()  # what has ended is not looked at for another beginning
         self._usual = 0.0
 
 

@@ -102,6 +102,17 @@ def test_light_and_dark_by_turns_is_a_rhythm_however_rough() -> None:
     assert [e for e, _ in spans(frames(shown))] == ["opened", "closed"]
 
 
+@pytest.mark.parametrize(("hz", "rest", "past"), [(4.0, 0.15, 152), (6.0, 0.12, 153), (7.0, 0.15, 146)])
+def test_what_goes_on_much_weaker_ends_it_and_is_no_other_beginning(
+    hz: float, rest: float, past: int
+) -> None:
+    shown = pumping([pan(i % 3) for i in range(220)], hz, 0.04, 75, past)
+    weaker = pumping([pan(i % 3) for i in range(220)], hz, 0.04 * rest, 75, 220)
+    said = spans([*shown[:past], *weaker[past:]])
+    assert [what for what, _ in said] == ["opened", "closed"]
+    assert said[1][1] == pytest.approx(past / FPS, abs=0.3)
+
+
 def test_a_slow_change_after_it_does_not_prolong_it() -> None:
     shown = [gained(pan(i, step=2), 1 - 0.004 * max(0, min(i, 225) - 150)) for i in range(250)]
     said = spans(pumping(shown, 4.0, 0.02, 75, 150))
