@@ -30,6 +30,11 @@ class Episode:
         """The worst value of the moments so far; 0 when there are none."""
         return self._edge.peak.value if self._edge else 0.0
 
+    @property
+    def end_ns(self) -> int:
+        """Where the last moment ended."""
+        return self._end_ns
+
     def moment(
         self,
         at_ns: int,
@@ -46,7 +51,7 @@ class Episode:
         if self._edge is None:
             self._edge = DefectEdge(
                 Edge.OPENED, self._detector.id, self._detector.id, track, at_ns, certain, severity,
-                Peak(self._value, value, self._unit), self._threshold, detail=detail, until_ns=end_ns,
+                Peak(self._value, value, self._unit), self._threshold, detail=detail,
             )  # fmt: skip
             self._end_ns = end_ns
             yield self._edge
@@ -58,7 +63,7 @@ class Episode:
             peak = Peak(self._value, max(value, self._edge.peak.value), self._unit)
             self._edge = DefectEdge(
                 Edge.UPDATED, self._edge.defect, self._edge.detector, self._edge.track, self._edge.at_ns,
-                certain, graver, peak, self._threshold, detail=detail, until_ns=self._end_ns,
+                certain, graver, peak, self._threshold, detail=detail,
             )  # fmt: skip
             yield self._edge
 

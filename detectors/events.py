@@ -1,7 +1,7 @@
 """What happens to a stream besides pictures and sound: absence and damage must be observable too."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from detectors.frame import Block, Frame
 
@@ -91,6 +91,7 @@ class Fetch:
 
 
 BlindCode = Literal["source_unreachable", "source_stalled", "source_undecodable", "source_forbidden"]
+BLIND_CODES: frozenset[str] = frozenset(get_args(BlindCode))
 
 
 @dataclass(frozen=True, slots=True)

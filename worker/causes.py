@@ -12,10 +12,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import get_args
 
 from contracts.findings import DefectEdge, Edge
-from detectors.events import BlindCode
+from detectors.events import BLIND_CODES
 
 Key = tuple[str, str | None, str | None]
 
@@ -23,7 +22,6 @@ MARGIN_NS = 500_000_000  # the edges of one event, as two detectors date them
 OUTLIVES_NS = 10_000_000_000  # detectors that look back over some seconds end later than their cause
 PROMPT_NS = 2_000_000_000  # those that do not
 REMEMBERED = 64  # closed defects
-_BLIND = frozenset(get_args(BlindCode))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,7 @@ class _Past:
 
 
 def _reach_ns(defect: str, at_ns: int, end_ns: int) -> int:
-    return (at_ns if defect in _BLIND else end_ns) + MARGIN_NS
+    return (at_ns if defect in BLIND_CODES else end_ns) + MARGIN_NS
 
 
 class Causes:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import get_args
 
 from contracts.findings import DefectEdge, Edge, Peak
 from contracts.fleet import EdgeBody, OpenDefect
-from detectors.events import BlindCode
+from detectors.events import BLIND_CODES
 from worker.frames import Message
 
 SAME_CLOCK = timedelta(seconds=1)
-BLIND = frozenset(get_args(BlindCode))
 
 
 def opened_edge(body: EdgeBody, *, known: bool) -> DefectEdge:
@@ -37,12 +35,12 @@ def with_closed(place: Message, closed: Sequence[OpenDefect], still: Sequence[Op
     said = place.get("said") or {}
     ended = {tuple(row[:3]): row for row in said.get("ended", [])}
     blind, reading = list(place.get("blind") or []), dict(place.get("reading") or {})
-    lost = {defect.body.track for defect in still if defect.body.defect in BLIND}
+    lost = {defect.body.track for defect in still if defect.body.defect in BLIND_CODES}
     for defect in closed:
         body = defect.body
         off = body.at - timedelta(microseconds=body.at_ns // 1000) - zero
         row = [body.defect, body.track, body.channel, body.at_ns, body.certain_at_ns, body.start_ns]
-        if abs(off) <= SAME_CLOCK and body.defect in BLIND and body.track not in lost:
+        if abs(off) <= SAME_CLOCK and body.defect in BLIND_CODES and body.track not in lost:
             seeing = [b for b in blind if b[0] != body.track or b[3] > body.at_ns]
             if len(seeing) < len(blind):
                 reading.pop("quiet_s", None)

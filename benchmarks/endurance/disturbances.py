@@ -105,11 +105,10 @@ class Rolling:
 
 @dataclass(frozen=True, slots=True)
 class _Outage:
-    """When media was away (monotonic seconds), and which of each book's outages it is."""
+    """When media was away, monotonic seconds."""
 
     begin_s: float
     end_s: float
-    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +143,7 @@ class Chaos:
             "origin paused": self._origin_paused,
         }
         self._deck: list[str] = []
-        self._outages: list[_Outage] = []
+        self._outages: list[_Outage] = []  # in the order of each book's
         self._replaced_s: list[float] = []  # when another watch was made to take over
 
     def look(self) -> list[str]:
@@ -300,10 +299,9 @@ class Chaos:
             tolerance_s=12.0,
             optional=seconds < SURELY_BLIND_S,
         )
-        books = self._rig.trial.books.values()
-        begin_s, number = self._rig.clock.monotonic(), max((len(book.outages) for book in books), default=0)
-        self._outages.append(_Outage(begin_s, begin_s + seconds, number))
-        for book in books:
+        begin_s = self._rig.clock.monotonic()
+        self._outages.append(_Outage(begin_s, begin_s + seconds))
+        for book in self._rig.trial.books.values():
             # A watch that is behind, having taken over, loses media that is older.
             book.outages.append(replace(away, start=min(away.start, book.next_unserved())))
         self._excuse()
@@ -311,10 +309,10 @@ class Chaos:
     def _excuse(self) -> None:
         """An outage need not be told unless one watch had the time to tell it: each that took over begins anew."""
         now_s = self._rig.clock.monotonic()
-        for outage in self._outages:
+        for number, outage in enumerate(self._outages):
             if outage.end_s > now_s and not self._must_be_told(outage):
                 for book in self._rig.trial.books.values():
-                    book.outages[outage.number] = replace(book.outages[outage.number], optional=True)
+                    book.outages[number] = replace(book.outages[number], optional=True)
 
     def _must_be_told(self, outage: _Outage) -> bool:
         since_s, needed_s = outage.begin_s, SURELY_BLIND_S

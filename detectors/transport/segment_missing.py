@@ -9,6 +9,7 @@ Source    RFC 8216 section 6.3 (a client loads the segments that the playlist na
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from contracts.findings import Finding, Severity
 from detectors.detector import Detector, Params, Scope
@@ -40,7 +41,7 @@ class SegmentMissing(Detector[SegmentMissingParams]):
         if not event.given_up or not event.duration_ns or event.cause == "fell_behind":
             return
         lost = self._episode.peak + 1.0
-        yield from self._episode.moment(
+        for edge in self._episode.moment(
             event.at_ns,
             event.at_ns + event.duration_ns,
             lost,
@@ -48,7 +49,9 @@ class SegmentMissing(Detector[SegmentMissingParams]):
             track=event.track,
             detail=f"{event.url}: {event.cause or 'unknown'}",
             certain_ns=event.at_ns,
-        )
+        ):
+            # Pictures behind it may be shown long before the clock has passed its end.
+            yield replace(edge, until_ns=self._episode.end_ns)
 
     def tick(self, tick: Tick) -> Iterator[Finding]:
         """Close what has been quiet."""

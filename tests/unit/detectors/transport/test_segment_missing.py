@@ -31,6 +31,8 @@ def test_several_in_a_row_are_one_defect() -> None:
     found = edges_of(missing(), ticked(*lost, until_s=12))
     assert bounds(found) == [("opened", 2.0), ("closed", 8.0)]
     assert found[-1].peak.value == 3.0
+    # While it is open it explains what begins in the media that was lost so far.
+    assert [edge.until_ns for edge in found[:-1]] == [4 * SECOND, 6 * SECOND, 8 * SECOND]
 
 
 def test_two_apart_are_two() -> None:
