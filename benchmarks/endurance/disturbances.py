@@ -304,6 +304,7 @@ class Chaos:
         for book in self._rig.trial.books.values():
             # A watch that is behind, having taken over, loses media that is older.
             book.outages.append(replace(away, start=min(away.start, book.next_unserved())))
+            book.away(now, away.end)
         self._excuse()
 
     def _excuse(self) -> None:

@@ -20,6 +20,7 @@ GAP_S = 1.5  # what is not longer shows by what comes before
 ON_THE_WAY_S = 0.5  # what was sent so shortly before or after its connection was cut may not have arrived
 UNTOLD_S = 4.0  # what was sent so shortly before its watch broke may not have been told
 TAKES_OVER_S = 6.0  # until another watch asks for what is listed still
+CATCHES_UP_S = 3.0  # until it has been given what it is behind
 WITHOUT_MEDIA = frozenset({"picture_missing", "sound_missing", "sound_gap"})  # nothing else shows in these
 CUT_SHORT_S = 3.0  # a defect that ends so much sooner than its fault was ended by something else
 NO_END = frozenset({"loudness"})  # measured over a window: how long it lasts is no edge of the programme
@@ -59,6 +60,7 @@ class Book:
         self._last_sent: dict[int, datetime] = {}  # in any window
         self._cuts: list[datetime] = []
         self._broken: list[datetime] = []
+        self._away: list[tuple[datetime, datetime]] = []
         self.refused: set[int] = set()  # lost segments that somebody asked for
         self.told: dict[str, Told] = {}
         self.blind: list[tuple[datetime, datetime | None, str]] = []  # by the API's own events
@@ -90,6 +92,10 @@ class Book:
     def replaced(self, at: datetime) -> None:
         """A watch was broken so that another takes over: what the first had been given may not have been told."""
         self._broken.append(at)
+
+    def away(self, begin: datetime, end: datetime) -> None:
+        """Nobody can be given anything between these moments."""
+        self._away.append((begin, end))
 
     def _sent_out(self, what: Served) -> None:
         self._last_sent[what.sequence] = what.at
@@ -240,12 +246,13 @@ class Book:
 
     def _untold(self, number: int) -> bool:
         """Whether who was given a segment broke at once, and nobody could be given it again."""
-        sent, unlisted = self._last_sent.get(number), self.published.get(number + self.channel.listed)
-        if sent is None or unlisted is None:
+        sent, gone = self._last_sent.get(number), self.published.get(number + self.channel.listed)
+        if sent is None or gone is None:
             return False
+        gone = min([gone, *(begin for begin, end in self._away if begin <= gone <= end)])
         return any(
             -UNTOLD_S <= (sent - broken).total_seconds() <= TAKES_OVER_S
-            and (unlisted - broken).total_seconds() <= TAKES_OVER_S
+            and (gone - broken).total_seconds() <= TAKES_OVER_S + CATCHES_UP_S
             for broken in self._broken
         )
 

@@ -169,6 +169,10 @@ def test_what_was_given_to_a_watch_that_broke_at_once_counts_where_another_could
     in_time = book(BLACK)
     in_time.replaced(wall(25.0))
     assert [t.name for t in in_time.verdict(78).missed] == ["black"]
+    in_time.away(wall(40.0), wall(55.0))
+    assert [t.name for t in in_time.verdict(78).missed] == ["black"]
+    in_time.away(wall(32.0), wall(55.0))
+    assert [t.name for t in in_time.verdict(78).unjudged] == ["black"]
 
 
 def test_what_begins_with_an_outage_may_be_told_as_a_part_of_it() -> None:
