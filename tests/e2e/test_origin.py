@@ -103,7 +103,10 @@ def test_a_stalled_playlist_stands_still_and_then_catches_up() -> None:
         wait_until(origin, 9.2)
         assert httpx.get(at(origin, "picture.m3u8"), timeout=5).text == stalled
         wait_until(origin, 9.6)
-        assert playlist(origin).media_sequence > m3u8.loads(stalled).media_sequence
+        deadline = time.monotonic() + 30  # a busy machine makes media late
+        while playlist(origin).media_sequence <= m3u8.loads(stalled).media_sequence:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 def test_a_slow_segment_comes_whole_and_late() -> None:
