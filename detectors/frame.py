@@ -83,6 +83,7 @@ class Frame(Sample):
     matrix: Matrix = field(default="bt709", kw_only=True)
     transfer: Transfer = field(default="sdr", kw_only=True)
     interlaced: bool = field(default=False, kw_only=True)  # the stream says so: its fields are of two moments
+    top_first: bool | None = field(default=None, kw_only=True)  # of an interlaced one, where the stream says
     previous: Frame | None = field(default=None, kw_only=True, repr=False)
 
     def __getitem__(self, feature: Feature[Frame, T]) -> T:

@@ -385,8 +385,17 @@ def _log() -> Any:
     """The log, loaded when there is something to say: it takes longer than looking at a second of media."""
     import structlog
 
-    if not structlog.is_configured():
-        structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # documents go elsewhere
+    if (
+        not structlog.is_configured()
+    ):  # documents go to standard output; locals are planes, and may be secrets
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+        stamper = structlog.processors.TimeStamper(fmt="iso", utc=True)
+        structlog.configure(
+            processors=[structlog.processors.add_log_level, stamper, renderer],
+            logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        )
     return structlog.get_logger()
 
 

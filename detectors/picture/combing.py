@@ -1,18 +1,23 @@
-"""Combing: two fields of different moments woven into one picture, as a comb at every moving edge.
+"""Combing: fields of different moments woven into one picture, as a comb at every moving edge; or in the wrong order.
 
 Measures  `combed_share`, ratio: of the samples that move, the share where lines stand out to one side and the other
           by turns, less the share where neighbours in the same line do, as noise and fine texture: that of the
-          middlemost band, highest of each second.
+          middlemost band, highest of each second. In an interlaced stream `field_order_ratio`, ratio: how many times
+          farther the field that the stream says is first is from the last field before than the other one is, where
+          something moves: about 0.5, and 2 where the order is wrong.
 Defect    `combing`, warning: of what moves, `min_share` or more is combed, in four or more of the last ten pictures
           looked at in which something moves, and over `min_seconds`. So film brought to 60 fields a second, of which
           two pictures in five are combed (3:2 pulldown), is found too. Dated from the first such picture to the last;
           what stands still in between shows nothing, and parts nothing. Five pictures a second are looked at, on
-          sixteen bands of lines of the full raster.
+          sixteen bands of lines of the full raster. An interlaced stream whose fields move back and forth as it says
+          they are to be shown: eight looks in a row, 1.15 times in the middle one. Its detail names the two orders.
 Blind to  Combing where nothing moves, which nobody sees, and where so little does, as of somebody who talks and is
           otherwise at rest, that it is told late or not at all; combs that were scaled after weaving; swapped fields
-          without weaving. Strong noise smeared along the lines may pass for a comb; beside `picture_noise` it is not
-          told. A stream that says of itself that it is interlaced combs by nature, and receivers deinterlace it: it
-          is not judged.
+          without weaving. Wrong order where the stream does not say that it is interlaced, in movement so fast that
+          any two fields are alike, and a change of what the stream says that comes without a new segment or
+          connection. Strong noise smeared along the lines may pass for a comb; beside `picture_noise` it is not
+          told. A stream that says of itself that it is interlaced combs by nature, and receivers deinterlace it: of it,
+          the order of fields alone is judged.
 Source    Practice: the comb, or zipper, by which deinterlacers tell woven fields.
 """
 
@@ -31,16 +36,13 @@ from detectors.detector import Detector, Params, Scope
 from detectors.events import Break
 from detectors.frame import Feature, Frame, PictureView
 from detectors.hold import Hold
+from detectors.picture._fields import BANDS, LINES, MOVED, ORDER, TELLING, Reversed, bands
 
 SECOND_NS = 1_000_000_000
-BANDS, LINES, WIDTH = 16, 10, 640  # of the full raster, spread evenly down and across; so wide at most
-ACROSS = 5  # bands below each other lie apart: no divisor of BANDS
 SHARP = 14  # 8-bit code values by which a line differs from both of its neighbours: a comb's tooth
 UNLIKE = 0.25  # of the differences between the two lines of either field shorten a tooth
-MOVED = 14  # 8-bit code values by which a sample has changed since the picture before
 LEAST_TEETH = 0.01  # share of what moves: with fewer there is no comb, whatever the texture
 LEAST_MOVING = 0.001  # share of the samples: with less movement there is nothing to see
-TELLING = 0.006  # share of the samples that move: with less, that there is no comb says nothing
 WINDOW = 10  # telling looks: two seconds, if it moves all the time
 LEAST_COMBED, COMBED_SHARE = 4, 0.35  # of the looks within it: 3:2 pulldown combs two in five
 SLACK_NS = 200_000_000  # between two looks
@@ -61,24 +63,11 @@ class Comb(NamedTuple):
 NOTHING = Comb(0.0, 0.0, 0.0)
 
 
-def _bands(frame: Frame) -> Any:
-    """(BANDS, LINES, WIDTH or less) 8-bit code values of whole lines' parts; None of a raster too small for them."""
-    if frame.height < BANDS * LINES:
-        return None
-    width = min(WIDTH, frame.width)
-    tops = np.arange(BANDS) * (frame.height - LINES) // (BANDS - 1)
-    lefts = np.arange(BANDS) * ACROSS % BANDS * (frame.width - width) // (BANDS - 1)
-    picked: Any = np.stack(
-        [frame.luma[y : y + LINES, x : x + width] for y, x in zip(tops, lefts, strict=True)]
-    )
-    return picked if frame.depth == 8 else (picked >> (frame.depth - 8)).astype(np.uint8)
-
-
 def _combed(frame: Frame) -> Comb:
     before = frame.previous
     if frame.interlaced or before is None or before.luma.shape != frame.luma.shape:
         return NOTHING
-    now, past = _bands(frame), _bands(before)
+    now, past = bands(frame), bands(before)
     if now is None:
         return NOTHING
     inner = now[:, 1:-2]  # lines with one above and two below
@@ -153,7 +142,7 @@ class Combing(Detector[CombingParams]):
     trial = True
     scope = Scope.VIDEO
     rate_hz = 5.0
-    needs = (COMBED,)
+    needs = (COMBED, ORDER)
     suppressed_by = ("black", "solid_color", "picture_missing", "picture_noise")
     Params = CombingParams
 
@@ -170,12 +159,15 @@ class Combing(Detector[CombingParams]):
         self._looks: deque[_Look] = deque(maxlen=KEPT)
         self._last: _Look | None = None  # combed
         self._second, self._most = -1, 0.0
+        self._reversed = Reversed(self)
 
     def picture(self, view: PictureView) -> Iterator[Finding]:
-        """Where it moves, is it combed?"""
+        """Where it moves, is it combed? Where the stream has fields, are they in order?"""
         now, comb = view.at_ns, view[COMBED]
+        yield from self._reversed.picture(view)
         self._most = max(self._most, comb.combed)
-        if comb.moves >= LEAST_MOVING:
+        if comb.moves >= LEAST_MOVING:  # which an interlaced one never does
+            yield from self._reversed.forget(now)
             combed = comb.combed >= self.params.min_share
             look = _Look(now, view.end_ns, combed, not combed and comb.moves >= TELLING, comb.single)
             self._looks.append(look)
@@ -193,6 +185,7 @@ class Combing(Detector[CombingParams]):
     def broke(self, event: Break) -> Iterator[Finding]:
         """Another clock."""
         if event.kind in ("jump", "signalled"):
+            yield from self._reversed.forget(event.at_ns)
             if self._hold.is_open:
                 yield from self._close(event.at_ns)
             self._looks.clear()

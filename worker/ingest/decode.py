@@ -24,6 +24,7 @@ PICTURE_STEADY_NS = 900_000_000
 SOUND_STEADY_NS = 300_000_000
 MOST_FPS = 240  # a higher declared rate is a time base, not a rate
 BLOCK_HZ = 10  # blocks of sound a second
+TOP_FIRST = {2: True, 3: False}  # libav's codes; those for fields coded in another order are set by rumour
 # Errors by which libav says "this packet is damaged"; which one it picks is not consistent (AAC may even
 # answer with a permission error).
 DAMAGED = (av.error.FFmpegError, OSError, ValueError)
@@ -79,6 +80,7 @@ class TrackDecoder:
         steady = PICTURE_STEADY_NS if video else SOUND_STEADY_NS
         self._clock = timeline.clock(track, tolerance, steady_needed_ns=steady)
         self._context: Any = None
+        self._top_first: bool | None = None  # what the stream last said of its fields
         self._base: Fraction | None = None  # of the time stamps of packets, and so of frames
         self._signature: tuple[Any, ...] = ()
         self._format: Format | None = None
@@ -130,6 +132,7 @@ class TrackDecoder:
         if self.kind == "video":
             signature = (context.name, bytes(context.extradata or b""), context.width, context.height)
             rate = stream.average_rate or stream.guessed_rate
+            self._top_first = TOP_FIRST.get(context.field_order)
             if self._cadence.fps is None and rate and 1 <= rate <= MOST_FPS:
                 self._frame_ns = int(NS / rate)
                 self._fps = float(rate)
@@ -253,6 +256,7 @@ class TrackDecoder:
         yield Frame(
             self.track, at, duration, shown.luma, shown.chroma, shown.depth, shown.full_range, frame.is_corrupt,
             matrix=shown.matrix, transfer=shown.transfer, interlaced=bool(frame.interlaced_frame),
+            top_first=self._top_first if frame.interlaced_frame else None,
             joins=placed.joins or [b.kind for b in placed.breaks] == ["gap"],  # same clock, time skipped
         )  # fmt: skip
 

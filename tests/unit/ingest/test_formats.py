@@ -38,6 +38,7 @@ class Kind:
     matrix: str = "bt601"
     transfer: str = "sdr"
     interlaced: bool = False
+    top_first: bool | None = None
 
 
 KINDS = {
@@ -52,7 +53,10 @@ KINDS = {
                             matrix="bt2020", transfer="pq"),
     "10-bit 4:2:2, HLG": Kind(pix_fmt="yuv422p10le", depth=10, matrix="bt2020", transfer="hlg",
                               options=(*FAST, *PQ, ("color_trc", "arib-std-b67"))),
-    "interlaced": Kind(options=(*FAST, ("x264-params", "tff=1")), interlaced=True),
+    "interlaced": Kind(options=(*FAST, ("x264-params", "tff=1")), interlaced=True, top_first=True),
+    "interlaced, bottom first": Kind(
+        options=(*FAST, ("x264-params", "bff=1")), interlaced=True, top_first=False
+    ),
     "grey": Kind(codec="ffv1", pix_fmt="gray"),
     "portrait": Kind(size=(180, 320)),
     "high definition": Kind(size=(1280, 720), matrix="bt709"),
@@ -90,7 +94,7 @@ def test_any_stream_reaches_every_detector(name: str, tmp_path: Path) -> None:
     for frame in frames:
         assert (frame.width, frame.height) == kind.size
         assert (frame.depth, frame.matrix, frame.transfer) == (kind.depth, kind.matrix, kind.transfer)
-        assert frame.interlaced == kind.interlaced
+        assert (frame.interlaced, frame.top_first) == (kind.interlaced, kind.top_first)
         assert (frame.chroma is None) == (kind.pix_fmt == "gray")
 
     report = Watch(str(path), profiles.seats(profiles.read(None), ()), version="0", clock=ManualClock()).run()

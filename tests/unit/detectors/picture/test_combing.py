@@ -1,6 +1,7 @@
 """Combing: woven fields show at what moves; stripes and stills do not count."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -10,7 +11,20 @@ from contracts.findings import DefectEdge, Edge, Severity
 from detectors.frame import Frame
 from detectors.picture.combing import DETECTOR, Combing
 from tests.injection import Fault, Level, Moment, Picture
-from tests.patterns import HEIGHT, SECOND, TRACK, broken, copied, frames, grain, pan, panning, ticker, titled
+from tests.patterns import (
+    FPS,
+    HEIGHT,
+    SECOND,
+    TRACK,
+    broken,
+    copied,
+    frames,
+    grain,
+    pan,
+    panning,
+    ticker,
+    titled,
+)
 from tests.run import edges, findings, measured
 
 
@@ -91,6 +105,55 @@ def test_a_stream_that_says_it_is_interlaced_is_not_judged() -> None:
     for frame in stream:
         frame.interlaced = True
     assert spans(stream) == []
+
+
+def interlaced(
+    seconds: float, *, top_first: bool, said: bool | None, step: int = 4, bits: int = 8
+) -> list[Frame]:
+    """Fields of a pan, of which the stream says `said`; the pictures are 25 a second."""
+    fields = [pan(i, step=step) for i in range(round(2 * seconds * FPS))]
+    woven = []
+    for first, second in zip(fields[::2], fields[1::2], strict=True):
+        upper, lower = (first, second) if top_first else (second, first)
+        picture = copied(upper)
+        for plane, source in zip(picture, lower, strict=True):
+            plane[1::2] = source[1::2]
+        woven.append(picture)
+    stream = list(frames(woven))
+    for frame in stream:
+        frame.interlaced, frame.top_first = True, said
+        if bits > 8:
+            frame.luma, frame.depth = np.left_shift(frame.luma, bits - 8, dtype=np.uint16), bits
+    return stream
+
+
+@pytest.mark.parametrize("bits", [8, 10])
+@pytest.mark.parametrize("top_first", [False, True])
+def test_fields_in_another_order_than_the_stream_says_are_told(*, top_first: bool, bits: int) -> None:
+    stream = interlaced(6, top_first=top_first, said=not top_first, bits=bits)
+    opened = next(f for f in findings(combing(), stream) if isinstance(f, DefectEdge))
+    assert opened.detail is not None
+    assert opened.detail.endswith(f"movement says {'top' if top_first else 'bottom'} first")
+    assert opened.at_ns / SECOND == pytest.approx(0.0, abs=0.25)
+    assert opened.certain_at_ns / SECOND < 2.0
+    assert spans(interlaced(6, top_first=top_first, said=top_first, bits=bits)) == []
+    assert spans(interlaced(6, top_first=top_first, said=None, bits=bits)) == []
+
+
+def test_an_order_that_is_put_right_ends_there() -> None:
+    wrong, right = (interlaced(5, top_first=True, said=said) for said in (False, True))
+    said = spans([*wrong, *(replace(f, at_ns=f.at_ns + 5 * SECOND) for f in right)])
+    assert [e for e, _ in said] == ["opened", "closed"]
+    assert said[1][1] == pytest.approx(5.0, abs=0.5)
+
+
+@pytest.mark.parametrize("said", [False, True])
+@pytest.mark.parametrize("step", [0, 3, 40])
+def test_whole_pictures_that_are_said_to_be_fields_are_in_either_order(*, said: bool, step: int) -> None:
+    stream = frames(pan(i, step=step) for i in range(150))
+    for frame in (shown := list(stream)):
+        frame.interlaced, frame.top_first = True, said
+    assert spans(shown) == []
 
 
 @pytest.mark.parametrize("step", [1, 2])
