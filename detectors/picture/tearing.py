@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -51,7 +51,7 @@ WINDOW_NS = 2 * SECOND_NS
 QUIET_NS = 2_500_000_000  # of such movement without a tear, after which it has ended,
 OVER_NS = 8 * SECOND_NS  # or of anything
 
-Lines = npt.NDArray[np.float64]  # (thinned lines,)
+Lines = npt.NDArray[np.float32]  # (..., thinned lines)
 
 
 def _changed_lines(frame: Frame) -> Lines | None:
@@ -59,7 +59,8 @@ def _changed_lines(frame: Frame) -> Lines | None:
     if before is None or before[LUMA_SMALL].shape != now.shape:
         return None
     changed = cv2.absdiff(now, before[LUMA_SMALL])
-    return cast(Lines, cv2.reduce(changed, 1, cv2.REDUCE_AVG, dtype=cv2.CV_64F).ravel())
+    sums = cv2.reduce(changed, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32F)  # ten times as quick as the mean
+    return np.asarray(sums.ravel() / changed.shape[1], np.float32)
 
 
 CHANGED_LINES: Feature[Frame, Lines | None] = Feature("changed_lines", _changed_lines)
@@ -100,7 +101,8 @@ class Tearing(Detector[TearingParams]):
             open_ns=0,
             severity=Severity.ERROR,
         )
-        self._past: deque[Lines] = deque(maxlen=PAST)
+        self._past: Lines = np.zeros((PAST, 0), np.float32)  # of the pictures before, in any order
+        self._seen = 0
         self._maybe: _Tear | None = None  # until the next picture shows whether the band goes on
         self._tears: deque[_Tear] = deque(maxlen=256)
         self._last_ns = 0  # the end of the last that had another one near
@@ -110,17 +112,20 @@ class Tearing(Detector[TearingParams]):
     def picture(self, view: PictureView) -> Iterator[Finding]:
         """Did a band stand still in the picture before, and go on in this one?"""
         now, changes = view.at_ns, view[CHANGED_LINES]
-        if changes is None or (self._past and self._past[0].shape != changes.shape):
-            self._past.clear()
-            self._maybe = None
+        if changes is None:
+            self._seen, self._maybe = 0, None
         else:
+            if self._past.shape[1] != len(changes):
+                self._past = np.zeros((PAST, len(changes)), np.float32)
+                self._seen, self._maybe = 0, None
             maybe, self._maybe = self._maybe, None
             if maybe is not None and float(changes[maybe.band].mean()) >= WENT_ON * maybe.usual:
                 self._tears.append(maybe)
                 yield from self._judge(now)
-            if len(self._past) == PAST:
+            if self._seen >= PAST:
                 self._maybe = self._tear(view, changes)
-            self._past.append(changes)
+            self._past[self._seen % PAST] = changes
+            self._seen += 1
         if self._hold.is_open and (self._moved_ns >= QUIET_NS or now - self._last_ns >= OVER_NS):
             yield from self._hold.update(self._last_ns, False, 0.0, end_ns=view.end_ns)
         second = now // SECOND_NS
@@ -133,9 +138,8 @@ class Tearing(Detector[TearingParams]):
         """Another clock."""
         if event.kind in ("jump", "signalled"):
             yield from self._hold.reset(event.at_ns)
-            self._past.clear()
             self._tears.clear()
-            self._maybe = None
+            self._seen, self._maybe = 0, None
 
     def finish(self, at_ns: int) -> Iterator[Finding]:
         """What has not torn for a while has ended, though too little has moved since to be sure."""
@@ -144,16 +148,15 @@ class Tearing(Detector[TearingParams]):
 
     def _tear(self, view: PictureView, changes: Lines) -> _Tear | None:
         """The band of lines that repeats the picture before while its surroundings move, if there is one."""
-        past = np.stack(self._past)
         # The median of PAST values is at most their sum divided by how many are not below it: cheaper to say.
-        most = past.sum(axis=0) / (PAST // 2 + 1)
+        most = np.add.reduce(self._past, axis=0) / (PAST // 2 + 1)
         may_move = most >= LIVELY
         if np.count_nonzero(may_move) >= MOVES * len(changes):
             self._moved_ns += view.end_ns - view.at_ns
         may_rest = may_move & (changes <= np.maximum(LEAST_STILL, STILL * most))
         if np.count_nonzero(may_rest) < NEAR:
             return None
-        usual = np.sort(past, axis=0)[PAST // 2]
+        usual = np.sort(self._past, axis=0)[PAST // 2]
         lively = np.flatnonzero(usual >= LIVELY)
         if len(lively) < max(2 * NEAR, LEAST_LIVELY * len(changes)):
             return None
