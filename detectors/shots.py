@@ -218,7 +218,8 @@ class Rise:
     in a stream that has been far from it. Without `moving`, fast movement is no moment to compare, unless it goes on
     as before and the value is up `racing` times, plus three times `plus`; nor is a picture
     of which less than `kept` of the contrast is left: it fades. What grows `settled` times again within the next second
-    did not rise at once: a lens that is turned. The level that `back` refers to follows upwards by a share `follows`.
+    did not rise at once: a lens that is turned. The level that `back` refers to follows upwards by a share `follows`;
+    with `anew` another shot sets it, where the value is up from what was usual, by the root of `factor` now.
     """
 
     def __init__(
@@ -234,10 +235,11 @@ class Rise:
         kept: float = 0.0,
         settled: float = math.inf,
         follows: float = LEVEL_STEP,
+        anew: bool = False,
     ) -> None:
         self._floor, self._factor, self._plus, self._back = floor, factor, plus, back
         self._certain, self._moving, self._kept = certain, moving, kept
-        self._settled, self._follows, self._racing = settled, follows, racing
+        self._settled, self._follows, self._racing, self._anew = settled, follows, racing, anew
         self._usual: deque[float] = deque(maxlen=USUAL)
         self._scene = Scene()
         self._level: float | None = None  # while it is up
@@ -276,6 +278,10 @@ class Rise:
         """
         self._scene.add(at_ns, patches, value)
         if self._level is not None:
+            if self._anew and high and not self._scene.known and self._usual:
+                usual = math.sqrt(self._factor) * float(np.median(self._usual)) + self._plus
+                self._level = value if value >= max(usual, self._floor) else None
+                return None if self._level is None else at_ns
             down = not high or value < max(self._back * self._level, NEAR_FLOOR * self._floor)
             if down or self._still_rises(value):
                 self._level = None

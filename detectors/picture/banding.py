@@ -56,9 +56,13 @@ TEXTURE = 10.0  # effective number of levels that only fine texture has, when it
 WIDELY = 1.4  # times the share, at one level of luma
 RISEN = 4.0  # times what excess times share was before
 KEPT_CONTRAST = 0.8  # of the contrast between parts is left, else it is a fade
-KEEPS, FALLEN = 0.6, 0.25  # of the least excess times share, and of what it has been meanwhile: it goes on
+KEEPS, FALLEN = 0.6, 0.1  # of the least excess times share, and of what it has been meanwhile: it goes on
 LEVEL_STEP = 0.2  # with which that follows
 DIPS = 2  # pictures below that do not end it
+BACK, ABOUT = (
+    15,
+    0.5,
+)  # pictures that are looked back over for the first that was banded by so much of excess times share
 USUAL, MORE = 50, 1.5  # pictures that tell what is usual; times that is more
 
 
@@ -183,6 +187,7 @@ class Banding(RisingDetector[BandingParams]):
         self._usual: deque[float] = deque(maxlen=USUAL)
         self._level: float | None = None  # of excess times share, while it is up
         self._dips = 0
+        self._seen: deque[tuple[int, float, float]] = deque(maxlen=BACK)  # when, excess, excess times share
 
     def since(self, view: PictureView, value: float) -> int | None:
         """Since when contours have been alike."""
@@ -201,9 +206,20 @@ class Banding(RisingDetector[BandingParams]):
             return None
         if risen is None and not self._is_plain(steps):
             self._usual.append(value)
+            self._seen.append((view.at_ns, value, product))
             return None
         self._level, self._dips = product, 0
-        return view.at_ns if risen is None else risen
+        since = self._first(view.at_ns, product) if risen is None else risen
+        self._seen.clear()
+        return since
+
+    def _first(self, at_ns: int, product: float) -> int:
+        """The first of the pictures just before that were about as banded, though not plainly so."""
+        for before_ns, value, other in reversed(self._seen):
+            if value < STILL * self.params.min_excess or other < ABOUT * product:
+                break
+            at_ns = before_ns
+        return at_ns
 
     def _is_plain(self, steps: Steps) -> bool:
         """Whether it is banded, whatever was before."""
@@ -234,6 +250,7 @@ class Banding(RisingDetector[BandingParams]):
 
     def _forget(self) -> None:
         self._level = None
+        self._seen.clear()
         self._rise.withdraw()
 
     def broke(self, event: Break) -> Iterator[Finding]:

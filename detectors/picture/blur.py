@@ -34,7 +34,10 @@ LEAST_DETAIL = 0.5  # mean coarse detail of those parts, 8-bit code values
 BIAS = 0.3  # detail that a coder leaves or takes
 FINE_BIAS = 0.15
 LEAST_CONTRAST = 9.0  # between parts, 8-bit code values
-STILL_SOFT = 1.06  # times what counts as blurred: up to there it stays so
+STILL_SOFT, STILL_LESS = (
+    1.06,
+    0.92,
+)  # times what counts as blurred, and what was usual: up to there it stays so
 BEFORE = 5  # values, the middlemost of which was usual
 FELL_FAR, FELL_FROM = 0.66, 1.22  # of the usual sharpness: blurred also up to so many times `max_sharpness`
 FELL = 0.8  # of the usual sharpness is left, or less: else it was as soft
@@ -106,12 +109,14 @@ class Blur(RisingDetector[BlurParams]):
             kept=KEPT_CONTRAST,
             settled=SETTLED,
             follows=0.0,
+            anew=True,
         )
         super().__init__(
             params, track, rise=rise, threshold=params.max_sharpness, min_seconds=params.min_seconds
         )
         self._before: deque[float] = deque(maxlen=BEFORE)
         self._most = params.max_sharpness  # by which it is blurred
+        self._usual = 0.0  # before it fell, where that is known
         self._seen: deque[tuple[int, Patches]] = deque(maxlen=2 * BEFORE)  # until it is softer
 
     def since(self, view: PictureView, value: float) -> int | None:
@@ -119,9 +124,11 @@ class Blur(RisingDetector[BlurParams]):
         focus, patches, was_up = view[FOCUS], view[PATCHES], self._rise.is_up
         assert focus is not None  # there is a value
         if was_up:
-            high = value <= STILL_SOFT * self._most
+            high = value <= max(STILL_SOFT * self._most, STILL_LESS * self._usual)
         else:
-            usual = float(np.median(self._before)) if len(self._before) == BEFORE else 1.0
+            known = len(self._before) == BEFORE
+            usual = float(np.median(self._before)) if known else 1.0
+            self._usual = usual if known else 0.0
             most = self.params.max_sharpness
             self._most = min(max(most, FELL_FAR * usual), FELL_FROM * most, FELL * usual)
             high = value <= self._most
