@@ -134,6 +134,7 @@ class ChannelSilence(Detector[ChannelSilenceParams]):
     def _restart(self, layout: tuple[str, ...], at_ns: int) -> Iterator[Finding]:
         for channel in self._channels.values():
             yield from channel.hold.reset(self._end_ns)
+        known = self._channels if layout == self._layout else {}
         self._layout, self._rest_since_ns = layout, None
         watched = [c for c in layout if c not in LFE] if len(layout) > 1 else []
         self._channels = {
@@ -152,7 +153,9 @@ class ChannelSilence(Detector[ChannelSilenceParams]):
             )
             for name in watched
         }
-
+        for name, before in known.items():  # sound that was lost for a while is the same programme's
+            self._channels[name].heard_ns = before.heard_ns
+            self._channels[name].last_heard_ns = before.last_heard_ns
         for name in self._adopted & self._channels.keys():
             self._channels[name].heard_ns, self._channels[name].last_heard_ns = KNOWN_NS, at_ns
         self._adopted.clear()

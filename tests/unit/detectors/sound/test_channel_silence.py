@@ -92,6 +92,17 @@ def test_a_change_of_layout_begins_again() -> None:
     assert edges(dead(), stream) == [("opened", 2.0), ("closed", 7.0)]
 
 
+def test_a_channel_heard_before_media_was_lost_is_known_behind_it() -> None:
+    behind = join(speech(0.1, seed=1), without(speech(5.0, seed=2), 1), speech(3.0, seed=3))
+    stream = [*blocks(speech(3.0)), *blocks(behind, at_ns=19 * SECOND)]
+    found = [f for f in findings(dead(), stream) if isinstance(f, DefectEdge)]
+    assert [(f.edge.value, f.channel) for f in found] == [("opened", "R"), ("closed", "R")]
+    assert [f.at_ns / SECOND for f in found] == pytest.approx([19.1, 24.1], abs=0.05)
+    assert found[0].certain_at_ns / SECOND < 24.0
+    longer = [*blocks(speech(3.0)), *blocks(without(speech(5.0, seed=2), 1), at_ns=40 * SECOND)]
+    assert edges(dead(), longer) == []
+
+
 def test_each_channel_is_measured_once_a_second() -> None:
     assert len(measured(dead(), blocks(tone(3)), "channel_level")) == 6
 
