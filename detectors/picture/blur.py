@@ -116,7 +116,6 @@ class Blur(RisingDetector[BlurParams]):
         )
         self._before: deque[float] = deque(maxlen=BEFORE)
         self._most = params.max_sharpness  # by which it is blurred
-        self._usual = 0.0  # before it fell, where that is known
         self._seen: deque[tuple[int, Patches]] = deque(maxlen=2 * BEFORE)  # until it is softer
 
     def since(self, view: PictureView, value: float) -> int | None:
@@ -124,11 +123,9 @@ class Blur(RisingDetector[BlurParams]):
         focus, patches, was_up = view[FOCUS], view[PATCHES], self._rise.is_up
         assert focus is not None  # there is a value
         if was_up:
-            high = value <= max(STILL_SOFT * self._most, STILL_LESS * self._usual)
+            high = value <= STILL_SOFT * self._most
         else:
-            known = len(self._before) == BEFORE
-            usual = float(np.median(self._before)) if known else 1.0
-            self._usual = usual if known else 0.0
+            usual = float(np.median(self._before)) if len(self._before) == BEFORE else 1.0
             most = self.params.max_sharpness
             self._most = min(max(most, FELL_FAR * usual), FELL_FROM * most, FELL * usual)
             high = value <= self._most

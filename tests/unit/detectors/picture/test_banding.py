@@ -160,12 +160,39 @@ def test_it_goes_on_over_a_cut_and_may_begin_with_one() -> None:
     ]
 
 
+def smeared(picture: Picture, deviation: float) -> Picture:
+    """As a coder smears fine steps."""
+    return np.asarray(cv2.GaussianBlur(picture[0], (0, 0), deviation), np.uint8), picture[1], picture[2]
+
+
+def partly(banded: Picture, clean: Picture, share: float) -> Picture:
+    """The left of a picture alone is banded."""
+    luma = clean[0].copy()
+    luma[:, : int(WIDTH * share)] = banded[0][:, : int(WIDTH * share)]
+    return luma, clean[1], clean[2]
+
+
+def test_it_goes_on_in_a_shot_that_shows_less_of_it() -> None:
+    clean = [*skies(6), *skies(5, seed=8)]
+    shown = faulty(clean, 75, 200, Level.PLAIN)
+    shown = [partly(p, clean[i], 0.5) if 75 <= i < 150 else p for i, p in enumerate(shown)]
+    shown = [smeared(p, 3.2) if 150 <= i < 200 else p for i, p in enumerate(shown)]
+    assert edges(banding(), frames(shown)) == [("opened", 3.0), ("closed", 8.0)]
+
+
+def test_bands_that_turn_plain_began_where_they_came() -> None:
+    clean = [*skies(5), *skies(6, seed=8)]
+    shown = faulty(clean, 125, 225, Level.PLAIN)
+    shown = [smeared(p, 3.0) if 125 <= i < 150 else p for i, p in enumerate(shown)]
+    shown = [partly(p, clean[i], 0.15) if 150 <= i < 225 else p for i, p in enumerate(shown)]
+    assert edges(banding(), frames(shown)) == [("opened", 5.0), ("closed", 9.0)]
+
+
 @pytest.mark.parametrize("level", [Level.PLAIN, Level.GROSS])
 def test_bands_that_a_coder_smears_are_told_where_they_come_within_a_shot(level: Level) -> None:
     shown = []
-    for index, (luma, blue, red) in enumerate(faulty(skies(8), 75, 150, level, seed=2)):
-        soft = np.asarray(cv2.GaussianBlur(luma, (0, 0), 1.6), np.uint8) if 75 <= index < 150 else luma
-        shown.append((soft, blue, red))
+    for index, picture in enumerate(faulty(skies(8), 75, 150, level, seed=2)):
+        shown.append(smeared(picture, 1.6) if 75 <= index < 150 else picture)
     assert edges(banding(), frames(shown)) == [("opened", 3.0), ("closed", 6.0)]
 
 

@@ -58,6 +58,14 @@ class TestWithinAShot(WithinAShot):
         self.dated_to_the_picture(level, seed)
 
 
+def test_it_goes_on_in_a_shot_that_it_softens_less() -> None:
+    gross = Moment(Level.GROSS, np.random.default_rng(1), float(FPS), 48_000)
+    faint = [(np.asarray(128 + 0.7 * (y - 128.0), np.uint8), u, v) for y, u, v in slowly(6, seed=8)]
+    less = [(np.asarray(cv2.GaussianBlur(y, (0, 0), 1.3), np.uint8), u, v) for y, u, v in faint[:75]]
+    shown = [*slowly(3), *(_blurred(p, gross) for p in slowly(3, first=75)), *less, *faint[75:]]
+    assert edges(blur(), frames(shown)) == [("opened", 3.0), ("closed", 9.0)]
+
+
 def test_a_soft_shot_after_a_cut_is_programme() -> None:
     moment = Moment(Level.GROSS, np.random.default_rng(1), float(FPS), 48_000)
     soft = [_blurred(p, moment) for p in slowly(5, seed=8)]
