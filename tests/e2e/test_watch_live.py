@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -16,7 +16,9 @@ from contracts.clock import SystemClock
 from contracts.report import Defect, Report
 from detectors.events import Source
 from detectors.frame import Block, Frame
+from glitchwatch.origin.channel import ChannelSpec
 from glitchwatch.origin.encode import VIDEO_HZ
+from glitchwatch.origin.faults import Fault
 from glitchwatch.origin.mpegts import WRAP
 from tests.e2e import hostile_origin as hostile
 from tests.e2e import live
@@ -85,12 +87,19 @@ class Shown:
 
 @pytest.fixture(scope="module")
 def everything() -> dict[str, Shown]:
-    """Channels watched side by side: sound apart in fMP4, muxed TS, and TS with outages whose time stamps run over."""
-    plans = [
-        (live.spec("apart"), PLAN),
-        (live.spec("muxed", muxed=True), PLAN),
-        (live.spec("outages", muxed=True, clock_start_s=WRAP / VIDEO_HZ - WRAP_S), OUTAGES),
-    ]
+    """Channels watched side by side: sound apart in fMP4, and muxed TS."""
+    return watched((live.spec("apart"), PLAN), (live.spec("muxed", muxed=True), PLAN))
+
+
+@pytest.fixture(scope="module")
+def outages() -> Shown:
+    """A channel of TS with outages whose time stamps run over; by itself, for who lags behind sees no outage."""
+    channel = live.spec("outages", muxed=True, clock_start_s=WRAP / VIDEO_HZ - WRAP_S)
+    return watched((channel, OUTAGES))["outages"]
+
+
+def watched(*plans: tuple[ChannelSpec, Sequence[Fault]]) -> dict[str, Shown]:
+    """What is told of those channels, to the end of their plans."""
     with live.origin(*plans) as origin, ExitStack() as watches:
         started = {name: watches.enter_context(Live(origin.url(name))) for name in origin.channels}
         shown = {}
@@ -195,8 +204,8 @@ def test_nothing_else_is_told_and_all_was_watched(everything: dict[str, Shown], 
     assert report.execution.blind_s == 0
 
 
-def test_outages_are_told_with_their_cause_and_nothing_is_lost(everything: dict[str, Shown]) -> None:
-    shown = everything["outages"]
+def test_outages_are_told_with_their_cause_and_nothing_is_lost(outages: Shown) -> None:
+    shown = outages
     assert names(shown.report) == ["black", "source_stalled", "source_unreachable"]
     (stalled,) = told(shown.report, "source_stalled")
     (away,) = told(shown.report, "source_unreachable")
@@ -211,8 +220,8 @@ def test_outages_are_told_with_their_cause_and_nothing_is_lost(everything: dict[
     assert whole(shown.report)
 
 
-def test_time_stamps_that_run_over_are_told_as_information(everything: dict[str, Shown]) -> None:
-    shown = everything["outages"]
+def test_time_stamps_that_run_over_are_told_as_information(outages: Shown) -> None:
+    shown = outages
     (black,) = told(shown.report, "black")
     assert black.start_s == pytest.approx(shown.at(BLACK_S), abs=0.05)
     wraps = [d for d in shown.report.defects if d.severity.value == "info"]
