@@ -28,6 +28,7 @@ GRID, CORE = (
     (24, 16),
 )  # areas that pictures are compared in: all of it, and what is looked for in it
 ALIKE, MOVED, LEAST_ALIKE = 0.85, 0.1, 0.7  # correlation of one shot's pictures; so much less, in movement
+LEAST_LIT = 0.05  # of a dark picture within its bars
 FILLED = 0.35  # of the area of either bar was lit before it
 SUDDEN = 0.7  # of its light was left until then, else it was a dissolve
 
@@ -113,8 +114,13 @@ class Seen(NamedTuple):
 
 def _seen(frame: Frame) -> Seen | None:
     shape = _shape(frame)
-    return None if shape is None else Seen(shape, frame[LUMA_SMALL], black_code(frame.full_range))
+    return None if shape is None else frame[WHOLE]._replace(shape=shape)
 
+
+WHOLE: Feature[Frame, Seen] = Feature(
+    "whole_area", lambda frame: Seen(Shape(0.0, 0.0), frame[LUMA_SMALL], black_code(frame.full_range))
+)
+"""A picture as if it had no bars."""
 
 SEEN: Feature[Frame, Seen | None] = Feature("active_area", _seen)
 """A picture and its bars; None where it is too dark to tell."""
@@ -170,9 +176,22 @@ def came_at_once(past: Sequence[Seen], now: Seen, own: Shape) -> bool:
         return False
     # A picture has a rim of its own at times: where there is hardly a bar more, nothing need have been lit.
     came = Shape(*(new if new - old >= UNEVEN else old for new, old in zip(now.shape, own, strict=True)))
-    for last, first in zip(_bars(before, came, own), _bars(earlier, came, own), strict=True):
-        if float((last > now.black + LIT_CODES).mean()) < FILLED:
-            return False
-        if float(last.mean()) - now.black < SUDDEN * (float(first.mean()) - now.black):
-            return False
-    return True
+    bars = _bars(before, came, own)
+    if any(float((bar > now.black + LIT_CODES).mean()) < FILLED for bar in bars):
+        return False
+    # Of all bars together: where the camera moves, it is darker now on one side and now on the other.
+    return _light(bars, now.black) >= SUDDEN * _light(_bars(earlier, came, own), now.black)
+
+
+def _light(parts: Sequence[Small], black: int) -> float:
+    return sum(max(0.0, float(part.mean()) - black) for part in parts)
+
+
+def still_barred(seen: Seen, own: Shape) -> bool:
+    """Whether a picture too dark to tell its shape has nothing where `seen.shape` has bars, and something within."""
+    height, width = seen.luma.shape
+    top, left = round(height * seen.shape.above), round(width * seen.shape.beside)
+    within = seen.luma[top : height - top, left : width - left] > seen.black + LIT_CODES
+    bars = _bars(seen, seen.shape, own)
+    dark = all(float((bar > seen.black + LIT_CODES).mean()) <= CLEAN for bar in bars)
+    return dark and float(within.mean()) >= LEAST_LIT

@@ -8,7 +8,8 @@ Defect    `black_bars`, warning: within a shot, what was seen is at once between
           subtitles within the bars do not hide them. Bars that stay for `adopt_seconds` are the stream's own shape
           from then on, and so is at once a picture that grew.
 Blind to  Bars from the very beginning (a film in its own shape), a bar on one side only, bars that are not black. Where
-          the picture is dark along the bars (night, titles, credits, fades) nothing is concluded until it is lit.
+          the picture is dark along the bars (night, titles, credits, fades) nothing is concluded until it is lit, but
+          that bars go on which were seen to come.
           Bars that a fault brings within a second of a cut, or in very fast movement, pass for the programme's own.
 Source    EBU QC active picture area; ITU-R BT.1868, AFD of SMPTE ST 2016-1 for the usual shapes. The telling of faults
           from programme by what goes on within a shot is our own.
@@ -20,7 +21,7 @@ from collections.abc import Iterator
 from pydantic import Field
 
 from contracts.findings import Finding, Measurement, Severity
-from detectors.active_area import SEEN, Seen, Shape, came_at_once
+from detectors.active_area import SEEN, WHOLE, Seen, Shape, came_at_once, still_barred
 from detectors.detector import Detector, Params, Scope
 from detectors.events import Break, Format
 from detectors.frame import SAMPLED_HZ, PictureView
@@ -49,7 +50,7 @@ class BlackBars(Detector[BlackBarsParams]):
     id = "black_bars"
     scope = Scope.VIDEO
     rate_hz = SAMPLED_HZ
-    needs = (SEEN,)
+    needs = (SEEN, WHOLE)
     suppressed_by = ("black", "solid_color", "color_bars", "picture_missing")
     Params = BlackBarsParams
 
@@ -79,7 +80,11 @@ class BlackBars(Detector[BlackBarsParams]):
     def picture(self, view: PictureView) -> Iterator[Finding]:
         """Compare the bars with the stream's own."""
         seen = view[SEEN]
-        if seen is None:
+        if seen is None:  # too dark to tell by itself
+            if self._own is None or self._hold.since_ns is None:
+                return
+            if still_barred(view[WHOLE]._replace(shape=self._came), self._own):
+                yield from self._hold.update(view.at_ns, True, self._came.area, end_ns=view.end_ns)
             return
         shape = seen.shape
         second = view.at_ns // 1_000_000_000

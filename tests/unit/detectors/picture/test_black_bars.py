@@ -73,6 +73,37 @@ def test_golden_dated_to_the_picture(level: Level, seed: int) -> None:
     assert found[1].peak.value == pytest.approx(across * down, abs=0.05)
 
 
+def darker(picture: Picture, share: float) -> Picture:
+    luma = 16 + (picture[0].astype(np.float32) - 16) * share
+    return luma.astype(np.uint8), picture[1], picture[2]
+
+
+def test_bars_that_were_seen_to_come_go_on_in_the_dark() -> None:
+    night = [darker(p, 0.12) for p in boxed(panning(3, first=100), 0.75, 1.0)]
+    shown = [*panning(3), *boxed(panning(1, first=75), 0.75, 1.0), *night, *panning(3, first=175)]
+    assert edges(black_bars(), frames(shown)) == [("opened", 3.0), ("closed", 7.0)]
+    lit = [darker(p, 0.12) for p in panning(3, first=100)]  # all of it: the bars are gone
+    shown = [*panning(3), *boxed(panning(1, first=75), 0.75, 1.0), *lit, *panning(3, first=175)]
+    assert edges(black_bars(), frames(shown)) == []
+
+
+def test_bars_in_a_pan_that_darkens_one_side_are_a_fault() -> None:
+    shade = np.linspace(1.0, 0.0, 170, dtype=np.float32)[None]
+    shown = []
+    for index, (luma, blue, red) in enumerate(panning(9)):
+        dark = luma.astype(np.float32)
+        dark[:, -170:] = 16 + (dark[:, -170:] - 16) * (
+            1 - min(1.0, max(0, index - 55) / 30) * (1 - shade) * 0.9
+        )
+        shown.append((dark.astype(np.uint8), blue, red))
+    shown = [boxed([p], 0.75, 1.0)[0] if 75 <= i < 150 else p for i, p in enumerate(shown)]
+    found = [f for f in findings(black_bars(), frames(shown)) if isinstance(f, DefectEdge)]
+    assert [(f.edge.value, f.severity) for f in found] == [
+        ("opened", Severity.WARNING),
+        ("closed", Severity.WARNING),
+    ]
+
+
 def test_a_film_in_its_own_shape_is_a_measurement() -> None:
     film = boxed(panning(8), 1.0, 0.74)
     assert edges(black_bars(), frames(film)) == []

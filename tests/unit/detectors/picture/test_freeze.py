@@ -8,6 +8,7 @@ import pytest
 from contracts.findings import DefectEdge, Edge, Peak, Severity
 from detectors.events import Break
 from detectors.frame import Frame
+from detectors.picture._ending import Ending
 from detectors.picture.freeze import DETECTOR, Freeze
 from tests.injection import Fault, Level, Moment, Picture
 from tests.patterns import (
@@ -245,3 +246,19 @@ def test_one_that_was_open_before_the_first_picture_goes_on_and_ends_with_the_fi
     assert [(f.edge, f.severity) for f in found] == [(Edge.OPENED, severity), (Edge.CLOSED, severity)]
     assert found[1].at_ns / SECOND == pytest.approx(4.0, abs=1.01 / FPS)
     assert judged(stream) == []
+
+
+@pytest.mark.parametrize(
+    ("ending", "frozen"),
+    [
+        (Ending(0, 0.53, 0.18, 0.10, 0.41, 1.02, False), True),  # the most of them
+        (Ending(0, 0.09, 0.17, 0.11, 0.53, 0.20, False), True),  # little moved, and that by fits
+        (Ending(0, 0.67, 0.42, 0.28, 0.57, 0.59, False), True),  # a pan that brings new light
+        (Ending(0, 0.67, 0.41, 0.26, 0.78, 0.60, False), True),  # another, nearly straight
+        (Ending(0, 0.68, 0.21, 0.14, 0.79, 0.36, False), False),  # movement that slowed down
+        (Ending(0, 0.80, 0.38, 0.35, 0.42, 1.73, False), False),  # a cut out of fast movement
+        (Ending(0, 0.97, 0.50, 0.50, 0.69, 8.12, False), False),  # a cut
+    ],
+)
+def test_endings_as_footage_has_them(ending: Ending, *, frozen: bool) -> None:
+    assert freeze()._stopped_at_once(ending) is frozen
