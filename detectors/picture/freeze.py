@@ -56,11 +56,11 @@ RIPPLES_WITHIN_NS = 1_000_000_000  # within so long, are somebody who keeps stil
 PAUSE_NS = 300_000_000  # movement that paused for so long,
 PAUSES = 3  # so often,
 PAUSES_WITHIN_NS = 3_000_000_000  # within so long, goes by fits and starts: a page being scrolled
-SAME_LIGHT, LITTLE_LIGHT, STRAIGHT, CUT = 0.38, 0.45, 0.82, 2.5  # see `_stopped_at_once`
+SAME_LIGHT, LITTLE_LIGHT, STRAIGHT, CUT = 0.38, 0.45, 0.82, 1.8  # see `_stopped_at_once`
 STRAIGHTEST, LEAST_LIGHT = 0.95, 0.34
 SOME_LIGHT, LIT_CUT = 0.25, 1.4
 PAN_STEP, PAN_CUT = 0.55, 1.4
-WIDELY, SLOWED = 0.4, 0.45
+WIDELY, SLOWED = 0.4, 0.4
 
 
 class FreezeParams(Params):

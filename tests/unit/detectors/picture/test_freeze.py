@@ -255,8 +255,10 @@ def test_one_that_was_open_before_the_first_picture_goes_on_and_ends_with_the_fi
         (Ending(0, 0.09, 0.17, 0.11, 0.53, 0.20, False), True),  # little moved, and that by fits
         (Ending(0, 0.67, 0.42, 0.28, 0.57, 0.59, False), True),  # a pan that brings new light
         (Ending(0, 0.67, 0.41, 0.26, 0.78, 0.60, False), True),  # another, nearly straight
+        (Ending(0, 0.62, 0.21, 0.21, 0.98, 0.45, False), True),  # a last step that is half of the others
         (Ending(0, 0.68, 0.21, 0.14, 0.79, 0.36, False), False),  # movement that slowed down
         (Ending(0, 0.80, 0.38, 0.35, 0.42, 1.73, False), False),  # a cut out of fast movement
+        (Ending(0, 0.86, 0.20, 0.20, 0.55, 2.29, False), False),  # another, to a picture of the same light
         (Ending(0, 0.97, 0.50, 0.50, 0.69, 8.12, False), False),  # a cut
     ],
 )
