@@ -385,9 +385,8 @@ def _log() -> Any:
     """The log, loaded when there is something to say: it takes longer than looking at a second of media."""
     import structlog
 
-    if (
-        not structlog.is_configured()
-    ):  # documents go to standard output; locals are planes, and may be secrets
+    if not structlog.is_configured():
+        # Documents go to standard output; locals are planes, and may be secrets.
         renderer = structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
         )

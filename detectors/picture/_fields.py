@@ -18,9 +18,7 @@ BANDS, LINES, WIDTH = 16, 10, 640  # of the full raster, spread evenly down and 
 ACROSS = 5  # bands below each other lie apart: no divisor of BANDS
 MOVED = 14  # 8-bit code values by which a sample has changed since the same field of the picture before
 TELLING = 0.006  # share of the samples that move: with less, nothing is known
-LEAST_RATIO = (
-    1.15  # of the two distances: where movement is faster than the texture is coarse, they are hardly unlike
-)
+LEAST_RATIO = 1.15  # of the two distances: in movement faster than texture is coarse, they are hardly unlike
 BIAS = 1.0  # 8-bit code values: what noise differs by
 LOOKS = 8  # telling ones, of which none may say otherwise
 
