@@ -3,11 +3,12 @@
 Measures  click_height  dB, at each click: the largest second difference of the samples in a millisecond, above the
           largest from 4 to 20 ms before and after it.
 Defect    click         warning: `min_count` or more clicks, none more than `quiet_seconds` after the one before. A
-          click stands `min_height_db` above what is 4 to 20 ms beside it and 18 dB above what is 2 or 3 ms beside it,
-          is above `min_dbfs`, and lies in sound that is alike before and after (within 10 dB; within 20 dB where it
-          stands 30 dB above both). What is heard in several channels within 30 ms is one click. The defect lasts from
-          the first click to the last; those that stand up to 4 dB less high, or in sound that differs by up to 20 dB,
-          and lie within a second of another belong to it and do not count.
+          click stands `min_height_db` above what is 4 to 20 ms beside it and 18 dB above what is 2 or 3 ms beside it
+          (13 dB are enough for one 5 dB higher than it has to be: lossy coding spreads clicks), is above `min_dbfs`,
+          and lies in sound that is alike before and after (within 10 dB; within 20 dB where it stands 30 dB above
+          both). What is heard in several channels within 30 ms is one click. The defect lasts from the first click to
+          the last; those that stand up to 4 dB less high, or in sound that differs by up to 20 dB, and lie within
+          1.5 s of another belong to it and do not count.
 Blind to  clicks further apart; clicks in noise, applause and cymbals, which hide them; the edges of sound and silence.
           Sound effects made of single samples, synthesised notes that begin with a jump, and records that crackle do
           click.
@@ -31,11 +32,12 @@ from detectors.sound_features import SAMPLES, fine_size
 
 SECOND = 1_000_000_000
 NEAR, FAR = 4, 20  # steps of about 1 ms: what lies so far from a click is beside it
-RINGS = 10 ** (-18 / 20)  # what is nearer, but for the steps next to it, must be so much weaker
+RINGS = 10 ** (-18 / 20)  # what is nearer, but for the steps next to it, must be so much weaker,
+SPREAD = 10 ** (5 / 20)  # less as much as a click is higher than it has to be, at most this
 ALIKE = 10 ** (10 / 20)  # what is before, against what is after
 HIGH, NEARLY_ALIKE = 10 ** (30 / 20), 10 ** (20 / 20)  # beside a click so high, or one in company
 WEAKER = 10 ** (-4 / 20)  # a click that counts in company only, within so long of the next
-WEAKER_NS = SECOND
+WEAKER_NS = 1_500_000_000
 KEPT = 32  # clicks remembered before there are enough
 LEAST = 10 ** (-90 / 20)
 SAME_NS = 30_000_000  # in several channels
@@ -128,9 +130,10 @@ class Click(Detector[ClickParams]):
             rings = max(float(near[: NEAR - 2].max()), float(near[NEAR + 1 :].max()))
             height = here / max(before, after)
             differ = max(before, after) / min(before, after)
-            if here >= float(near.max()) and rings * WEAKER < here * RINGS and differ < NEARLY_ALIKE:
+            quiet = here * RINGS * min(SPREAD, max(1.0, height / self._height))
+            if here >= float(near.max()) and rings * WEAKER < quiet and differ < NEARLY_ALIKE:
                 alike = differ < ALIKE or height > HIGH
-                sure = alike and height >= self._height and rings < here * RINGS
+                sure = alike and height >= self._height and rings < quiet
                 if height >= self._height * WEAKER:
                     yield step, row, 20 * float(np.log10(height)), sure
 

@@ -157,6 +157,15 @@ def test_silent_on_programme(make: object) -> None:
     assert edges(click(), blocks(make(30))) == []
 
 
+@pytest.mark.parametrize(("spread_db", "told"), [(-15.0, True), (-10.0, False)])
+def test_a_high_click_may_be_spread_over_some_milliseconds(spread_db: float, told: bool) -> None:
+    sound = noise(7, -46)
+    for at in (2.0, 2.4, 2.9):
+        sound[:, round(at * RATE_HZ)] += amplitude(-3.0)
+        sound[:, round((at + 0.0025) * RATE_HZ)] += amplitude(-3.0 + spread_db)
+    assert bool(edges(click(), blocks(sound))) is told
+
+
 def test_sticks_and_keys_ring_and_are_no_clicks() -> None:
     rng = np.random.default_rng(3)
     sound = 0.01 * noise(9, -20)
