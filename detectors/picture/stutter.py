@@ -5,10 +5,11 @@ Defect    `stutter`, error: movement halts at once and goes on at once, `min_hol
           and without a rhythm. Dated from the first hold to the end of the last. A picture is held when it is
           repeated, or when the next one is missing; both are told from the time between different pictures, so a
           variable frame rate is judged like a constant one. What follows a hold must show the same scene.
-Blind to  Holds in which nothing moves; single holds; pictures that are left out and time closed up behind them.
-          Regular rhythms are programme: 24 pictures in 30 or 60, 25 in 50, animation on twos and threes. So is what
-          goes by fits and starts already when the watch begins, such as a poor remote camera: twice its own number
-          of holds is needed then. Longer standstills are `freeze` or `picture_missing`.
+Blind to  Holds in which nothing moves, and those within a second of a standstill; single holds; pictures that are
+          left out and time closed up behind them. Regular rhythms are programme: 24 pictures in 30 or
+          60, 25 in 50, animation on twos and threes. So is what goes by fits and starts already when the watch
+          begins, such as a poor remote camera: twice its own number of holds is needed then. Longer standstills are
+          `freeze` or `picture_missing`.
 Source    Practice. That what counts is a halt amid movement is also in the no-reference measure of fluidity by
           Pastrana-Vidal and Gicquel ("Automatic quality assessment of video fluidity impairments"); the telling of
           rhythms is our own.
@@ -42,6 +43,7 @@ QUIET_NS = 2_500_000_000  # of movement without a hold, after which the stutter 
 OVER_NS = 8 * SECOND_NS  # or of anything
 LEARN_NS = 3_500_000_000  # of movement, before holds are judged
 LONGEST_NS = 500_000_000  # a longer standstill is no jerk
+MOVES_NS = SECOND_NS  # after a standstill, before holds count: a dissolve of dark stills comes by fits and starts
 OWN_NS = 20 * SECOND_NS  # over which the stream's own holds are counted
 CADENCE_RANK = 0.7  # of the lengths, sorted
 STEPS = 25  # different pictures from which the cadence is learned
@@ -118,6 +120,7 @@ class Stutter(Detector[StutterParams]):
             None  # most change among the repeats of the last picture, where there are any
         )
         self._shot_ns = 0  # when the shot began
+        self._stood_ns = -MOVES_NS  # until when nothing moved at last
         self._over_ns = 0  # when so much movement has been seen, it has ended
         self._moved_ns = 0  # of movement seen
         self._last_ns = 0  # when the last hold ended
@@ -188,6 +191,8 @@ class Stutter(Detector[StutterParams]):
         last = self._last
         if last is not None and self._shot:
             length = now - last.at_ns
+            if length > LONGEST_NS:
+                self._stood_ns = now
             if usual >= LEAST_MOVEMENT and length <= LONGEST_NS:
                 self._moved_ns += length
             if len(self._lengths) >= STEPS // 2:
@@ -199,7 +204,8 @@ class Stutter(Detector[StutterParams]):
                     dead = self._stirred is not None and self._stirred <= DEAD * pace
                     if pace >= LEAST_MOVEMENT and (lively or dead):
                         self._plain.append(self._rests[-1])
-                    if usual >= LEAST_MOVEMENT and lively and last.movement >= SLOWED * usual:
+                    moves = last.at_ns - self._stood_ns >= MOVES_NS and last.movement >= SLOWED * usual
+                    if usual >= LEAST_MOVEMENT and lively and moves:
                         held = self._rests[-1]
             if not self._hold.is_open:
                 self._lengths.append(length)

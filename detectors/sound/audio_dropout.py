@@ -47,6 +47,7 @@ SHORT, SETTLING = (
 )  # steps: of a hole, and into a longer one, after which what coding smeared into it is gone
 SHREDS = 0.3  # of a hole, at most, into which coding may have smeared what lies beside it
 NO_FADE = 10 ** (-8 / 10)  # how far the last 3 steps before the fall may have sunk; the last 6, by 2 dB less
+NO_RISE = 10 ** (-12 / 10)  # the same of the first ones after the return
 SHORT_DEPTH = 10 ** (-7 / 10)  # what a short hole must be deeper
 EMPTY, EMPTY_POWER = (
     10 ** (-40 / 10),
@@ -64,6 +65,11 @@ Power = npt.NDArray[np.float32]  # (channels, steps of 1 ms)
 
 def _mean(few: list[float]) -> float:
     return sum(few) / len(few)  # of so few, quicker than an array's
+
+
+def _fades(beside: list[float], limit: float) -> bool:
+    """Whether the last 3 steps have sunk below `limit` times what was before, or the last 6 by 2 dB less."""
+    return min(_mean(beside[-6:]) * 10**-0.2, _mean(beside[-3:])) < limit * _mean(beside[:-6])
 
 
 def _falls(p: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -171,7 +177,7 @@ class AudioDropout(Detector[AudioDropoutParams]):
         level = self._lasting(before)
         if level is None:
             return ()
-        if min(_mean(before[-6:]) * 10**-0.2, _mean(before[-3:])) < NO_FADE * _mean(before[:-6]):
+        if _fades(before, NO_FADE):
             return ()
         sounding = np.flatnonzero(p[fall + 2 :] > level * RETURNED) + fall + 2
         for rise in sounding.tolist():
@@ -179,9 +185,12 @@ class AudioDropout(Detector[AudioDropoutParams]):
                 return ()
             if len(p) < rise + 1 + BESIDE:
                 return None
-            after = self._lasting(p[rise + 1 : rise + 1 + BESIDE].tolist())
+            behind = p[rise + 1 : rise + 1 + BESIDE].tolist()
+            after = self._lasting(behind)
             if after is None:
                 continue  # a shred of sound between two holes
+            if _fades(behind[::-1], NO_RISE):
+                return ()
             short = rise - fall < SHORT
             inside = p[fall + (1 if short else SETTLING) : rise - 1]
             quiet = level * self._depth * (SHORT_DEPTH if short else 1.0)

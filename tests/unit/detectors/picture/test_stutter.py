@@ -117,6 +117,15 @@ def test_it_lasts_over_a_shot_in_which_nothing_moves() -> None:
     assert said[1][1] == pytest.approx((155 + 90 + 55) / FPS, abs=1.0)
 
 
+@pytest.mark.parametrize(("after", "told"), [(4, False), (30, True)])
+def test_what_begins_to_move_by_fits_and_starts_is_none(after: int, *, told: bool) -> None:
+    """As a dissolve between two dark stills, of which coding leaves some steps out."""
+    jerks = {150 + after + k for k in (0, 5, 11, 15)}
+    shown = [pan(i) for i in range(120)] + [pan(119)] * 30
+    shown += [pan(i - 31 if i in jerks else i - 30) for i in range(150, 260)]
+    assert bool(spans(frames(shown))) is told
+
+
 def test_a_few_holds_are_no_stutter() -> None:
     assert spans(frames(pan(i - 1 if i in JERKS[:3] else i) for i in range(250))) == []
 

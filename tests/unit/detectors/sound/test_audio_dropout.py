@@ -155,6 +155,14 @@ def test_a_gate_that_shuts_between_words_makes_no_holes(release_s: float) -> Non
         assert edges(dropout(), blocks(sound * gate[: sound.shape[1]])) == []
 
 
+@pytest.mark.parametrize(("starts_db", "told"), [(-17.0, False), (-6.0, True)])
+def test_what_fades_in_behind_a_cut_is_a_beginning(starts_db: float, *, told: bool) -> None:
+    sound = holed(noise(8, -25), 3.0, 0.4)
+    first = round(3.4 * RATE_HZ)
+    sound[:, first : first + RATE_HZ // 125] *= amplitude(starts_db)
+    assert bool(edges(dropout(), blocks(sound))) is told
+
+
 def test_longer_is_silence_and_not_ours() -> None:
     assert edges(dropout(), blocks(join(noise(3), nothing(0.7), noise(3)))) == []
 
