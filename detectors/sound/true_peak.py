@@ -2,9 +2,10 @@
 
 Measures  true_peak      dBTP: the highest of any channel in each second; at the end true_peak_max, the highest of all.
 Defect    true_peak      above `alarm_dbtp`: severity warning. Above `max_dbtp` only: severity info, a property of the
-          deliverable. An episode lasts as long as peaks follow one another within `bridge_seconds` (10 s for info),
-          dated at its first and last peak, to a millisecond. When peaks pass `alarm_dbtp` in the course of an info
-          episode, that one ends and another begins.
+          deliverable, told after 2 s. An episode lasts as long as peaks follow one another within `bridge_seconds`
+          (10 s for info), dated at its first and last peak, to a millisecond. A warning begins with the peaks above
+          `max_dbtp` of the 2 s before it: coding lowers one peak more than the next. Where there were some before
+          that, the info episode ends and another begins.
 Blind to  what a later decoder adds: lossy coding raises peaks by 1 dB or more. In each second the value may be the
           sample peak where that is proven to change neither a verdict nor the maximum.
 Source    ITU-R BS.1770-5, annex 2 (fourfold oversampling, 48 taps); EBU R128 allows -1 dBTP, ATSC A/85 -2. Mastered
@@ -27,6 +28,7 @@ from detectors.sound_features import TRUE_PEAK, TRUE_PEAK_RUN, decibels
 
 SECOND = 1_000_000_000
 LEAST_BRIDGE_NS = 100_000_000  # a tone passes the limit with every period
+WAIT_NS = 2 * SECOND  # in which lesser peaks may turn out to be the beginning of an alarm
 INFO_BRIDGE_SECONDS = 10.0  # what is only a property of the material need not be told often
 
 
@@ -65,17 +67,14 @@ class TruePeak(Detector[TruePeakParams]):
 
         self._over = hold(params.max_dbtp, max(INFO_BRIDGE_SECONDS, params.bridge_seconds), Severity.INFO)
         self._alarm = hold(params.alarm_dbtp, params.bridge_seconds, Severity.WARNING)
+        self._lesser: list[tuple[int, int, float]] = []  # begin, end, dBTP: not told yet
         self._highest = self._second = 0.0
         self._blocks = 0
 
     def sound(self, view: SoundView) -> Iterator[Finding]:
         peak = float(view[TRUE_PEAK].peak.max())
         value = decibels(peak * peak)
-        if value > self.params.alarm_dbtp:
-            yield from self._over.reset(self._span(view, self.params.alarm_dbtp)[0])
-        yield from self._update(self._alarm, view, value)
-        if not self._alarm.is_open:
-            yield from self._update(self._over, view, value)
+        yield from self._judge(view, value)
         self._highest = max(self._highest, peak)
         self._second = max(self._second, peak)
         self._blocks += 1
@@ -83,13 +82,33 @@ class TruePeak(Detector[TruePeakParams]):
             yield Measurement("true_peak", decibels(self._second**2), "dBTP", view.end_ns, self.track)
             self._second = 0.0
 
-    def _update(self, hold: Hold, view: SoundView, value: float) -> Iterator[Finding]:
-        if value <= hold.threshold:
-            yield from hold.update(view.at_ns, False, value, end_ns=view.end_ns)
+    def _judge(self, view: SoundView, value: float) -> Iterator[Finding]:
+        over, alarm = self._over, self._alarm
+        if value > alarm.threshold:
+            begin, end = self._span(view, alarm.threshold)
+            yield from over.reset(begin)
+            for since, until, peak in self._lesser:
+                yield from alarm.update(since, True, peak, end_ns=end)
+                yield from alarm.update(until, False, peak)
+            self._lesser.clear()
+            yield from alarm.update(begin, True, value, end_ns=end)
+            yield from alarm.update(end, False, value, end_ns=view.end_ns)
             return
-        begin, end = self._span(view, hold.threshold)
-        yield from hold.update(begin, True, value, end_ns=end)
-        yield from hold.update(end, False, value, end_ns=view.end_ns)
+        yield from alarm.update(view.at_ns, False, value, end_ns=view.end_ns)
+        if alarm.is_open:
+            return
+        if value > over.threshold:
+            self._lesser.append((*self._span(view, over.threshold), value))
+        if self._lesser and (over.is_open or view.end_ns - self._lesser[0][0] >= WAIT_NS):
+            yield from self._tell(view.end_ns)
+        yield from over.update(view.end_ns, False, value)
+
+    def _tell(self, certain_ns: int) -> Iterator[Finding]:
+        """What was no beginning of an alarm is a property."""
+        for since, until, peak in self._lesser:
+            yield from self._over.update(since, True, peak, end_ns=certain_ns)
+            yield from self._over.update(until, False, peak)
+        self._lesser.clear()
 
     def _span(self, view: SoundView, limit_dbtp: float) -> tuple[int, int]:
         """(begin, end) in media ns of what passes the limit in a block that does."""
@@ -102,6 +121,7 @@ class TruePeak(Detector[TruePeakParams]):
         return begin, min(view.end_ns, view.at_ns + (int(over[-1]) + 1) * run_ns // view.rate_hz)
 
     def finish(self, at_ns: int) -> Iterator[Finding]:
+        yield from self._tell(at_ns)
         if self._blocks:
             yield Measurement(
                 "true_peak_max", decibels(self._highest**2), "dBTP", at_ns, self.track, final=True

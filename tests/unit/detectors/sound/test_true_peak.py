@@ -81,7 +81,7 @@ def test_peaks_that_follow_one_another_are_one_episode() -> None:
 
 
 def test_an_alarm_ends_the_episode_of_lesser_peaks() -> None:
-    sound = join(tone(1, -0.5), tone(1, 3.0), speech(4))
+    sound = join(tone(3, -0.5), tone(1, 3.0), speech(4))
     found = [f for f in findings(true_peak(), blocks(sound)) if isinstance(f, DefectEdge)]
     assert [(f.edge.value, f.severity.value) for f in found] == [
         ("opened", "info"),
@@ -96,3 +96,19 @@ def test_the_maximum_is_exact_at_any_level(dbfs: float) -> None:
     sound = tone(2, dbfs, hz=11_900, phase_degrees=30)
     (highest,) = measured(true_peak(), blocks(sound), "true_peak_max")
     assert highest == pytest.approx(dbfs, abs=0.3)
+
+
+def test_an_alarm_begins_with_the_lesser_peaks_right_before_it() -> None:
+    sound = join(speech(3), tone(0.02, 0.5), speech(0.4), tone(0.02, 3.0), speech(6))
+    found = [f for f in findings(true_peak(), blocks(sound)) if isinstance(f, DefectEdge)]
+    assert [(f.edge.value, f.severity.value) for f in found] == [("opened", "warning"), ("closed", "warning")]
+    assert [f.at_ns / 1e9 for f in found] == pytest.approx([3.0, 3.44], abs=0.002)
+    assert found[0].certain_at_ns / 1e9 == pytest.approx(3.44, abs=0.002)
+
+
+def test_a_single_lesser_peak_is_told_when_it_was_no_beginning() -> None:
+    found = findings(true_peak(), blocks(join(speech(3), tone(0.02, 0.5), speech(13))))
+    edge = [f for f in found if isinstance(f, DefectEdge)]
+    assert [(f.edge.value, f.severity.value) for f in edge] == [("opened", "info"), ("closed", "info")]
+    assert [f.at_ns / 1e9 for f in edge] == pytest.approx([3.0, 3.02], abs=0.002)
+    assert edge[0].certain_at_ns / 1e9 == pytest.approx(5.0, abs=0.11)
