@@ -23,7 +23,7 @@ from benchmarks.programme import Log, Size
 from benchmarks.sources import ROOT, Source, corpus
 from benchmarks.sources import pictures as picture_sources
 from benchmarks.sources import sounds as sound_sources
-from tests.injection import Fault, Level, Moment, Picture, Sound
+from tests.injection import Fault, Level, Moment, Picture, Plane, Sound
 
 TESTS = Path("tests/unit/detectors")
 MOTION = frozenset({"freeze", "stutter", "tearing", "combing", "block_corruption", "blur", "flash"})
@@ -34,6 +34,7 @@ EDGES = frozenset({"tearing", "combing"})  # nor these without sharp edges,
 EDGE_CODES, EDGE_SHARE = 12, 0.01  # where less than this share of the samples differs by so many codes
 LEAST_SEEN_S, LEAST_SEEN = 1.5, 0.2  # and share of the pictures: with less, the clip is drawn again,
 DRAWS = 6  # but not for ever
+CUT_CODES, CUT = 8.0, 2.5  # mean change in 8-bit code values, and times the one before: another shot
 BEFORE_S, AFTER_S = (6.0, 9.0), (4.0, 6.0)  # programme around a fault
 
 
@@ -261,11 +262,18 @@ def _cuts(
     fps: Fraction,
     cache: Path,
 ) -> list[float]:
-    """Where the programme that `rng` makes will cut, in s."""
+    """Where the programme that `rng` makes will cut, in s: from source to source, and within one that is edited."""
     log = Log()
-    for _ in programme.pictures(rng, footage, count, size, fps, cache, log, only_cuts=True):
-        pass
-    return [span.start_s for span in log.pictures]
+    cuts: list[float] = []
+    before: Plane | None = None
+    moved = 0.0
+    clean = programme.pictures(rng, footage, count, size, fps, cache, log, only_cuts=True)
+    for index, (luma, _, _) in enumerate(clean):
+        change = cv2.norm(luma, before, cv2.NORM_L1) / luma.size if before is not None else 0.0
+        if change >= max(CUT_CODES, CUT * moved):
+            cuts.append(float(index / fps))
+        before, moved = luma, change
+    return sorted({*cuts, *(span.start_s for span in log.pictures)})
 
 
 def _away_from(

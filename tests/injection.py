@@ -15,9 +15,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-Picture = tuple[
-    npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.uint8]
-]  # Y, Cb, Cr, 4:2:0 limited range
+Plane = npt.NDArray[np.uint8]
+Picture = tuple[Plane, Plane, Plane]  # Y, Cb, Cr, 4:2:0 limited range
 Sound = npt.NDArray[np.float32]  # (channels, samples), full scale 1.0
 
 

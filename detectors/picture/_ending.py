@@ -47,10 +47,13 @@ class Ending(NamedTuple):
     creeps: bool  # it has not ended: the picture goes on changing, by little each time
 
 
-def ending(past: Sequence[Past], end: Small, stood_ns: int) -> Ending | None:
-    """How `past`, oldest first, came to rest at `stood_ns` on what has become `end`; None where that is unknown."""
+def ending(past: Sequence[Past], end: Small, stood_ns: int, settle_ns: int = SETTLE_NS) -> Ending | None:
+    """How `past`, oldest first, came to rest at `stood_ns` on what has become `end`; None where that is unknown.
+
+    What changes from `settle_ns` after that on is no coder that refines it.
+    """
     shown = [p for p in past if stood_ns - REMEMBERED_NS <= p.at_ns <= stood_ns]
-    later = [p for p in past if stood_ns + SETTLE_NS <= p.at_ns]
+    later = [p for p in past if stood_ns + settle_ns <= p.at_ns]
     if not shown or any(p.middle.shape != end.shape for p in (*shown, *later)):
         return None
     distances = [_distance(p.middle, end) for p in shown]

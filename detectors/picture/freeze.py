@@ -30,7 +30,7 @@ from detectors.detector import Detector, Params, Scope
 from detectors.events import Break
 from detectors.frame import PictureView
 from detectors.hold import Hold
-from detectors.picture._ending import REMEMBERED_NS, Ending, Past, ending
+from detectors.picture._ending import REMEMBERED_NS, SETTLE_NS, Ending, Past, ending
 from detectors.picture_features import (
     LUMA_CHANGE,
     LUMA_SMALL,
@@ -47,6 +47,7 @@ ABOVE, BELOW, ASIDE = 2, 3, 3
 MIDDLE = (slice(ABOVE, TILE_ROWS - BELOW), slice(ASIDE, TILE_COLUMNS - ASIDE))
 
 JUDGED_NS = 500_000_000  # a coder refines a frozen picture for a while; then we look how it came to be
+LATEST_NS = 2 * JUDGED_NS
 KNOWN_NS = 1_000_000_000  # a coder refines the first pictures of a stream, too
 PAST_STEP_NS = 30_000_000  # of pictures that come faster, some are remembered
 RIPPLE_NS = 250_000_000  # a coder's refresh may ripple a frozen picture for so long
@@ -96,6 +97,7 @@ class _Rest:
     watched: Mask  # the tiles that must stay still
     hold: Hold | None = None  # of a freeze or of a still; None until that is known
     since_ns: int = 0  # the first picture that shows it, once that is known
+    settles_ns: int = JUDGED_NS  # after it stood; when it is looked at
     rippled_ns: int = -1  # since when it has not been quite the same, or -1
     ripples: deque[int] = field(default_factory=lambda: deque(maxlen=RIPPLES))  # when it began to be so
 
@@ -158,7 +160,7 @@ class Freeze(Detector[FreezeParams]):
         if not self._still_there(rest, view.at_ns, small, still):
             yield from self._move(rest.rippled_ns)
             return
-        if rest.hold is None and rest.rippled_ns < 0 and view.end_ns - rest.stood_ns >= JUDGED_NS:
+        if rest.hold is None and rest.rippled_ns < 0 and view.end_ns - rest.stood_ns >= rest.settles_ns:
             self._judge(rest, small)
         if rest.hold is not None:
             yield from rest.hold.update(rest.since_ns, True, float(still.mean()), end_ns=view.end_ns)
@@ -171,9 +173,12 @@ class Freeze(Detector[FreezeParams]):
 
     def _judge(self, rest: _Rest, small: Small) -> None:
         """Now that it has settled: how did it come to be, and since when has it been there?"""
-        end = ending(list(self._past), _middle(small), rest.stood_ns)
-        if end is not None and end.creeps:
-            self._rest = None
+        refined_ns = rest.settles_ns - JUDGED_NS
+        end = ending(list(self._past), _middle(small), rest.stood_ns, max(refined_ns, SETTLE_NS))
+        if end is not None and end.creeps:  # or a coder refined it, beside whose step little had moved: look again
+            rest.settles_ns += JUDGED_NS
+            if rest.settles_ns > LATEST_NS:
+                self._rest = None
             return
         adopted, self._adopted = self._adopted, None
         if end is None and adopted is not None:
@@ -261,7 +266,7 @@ class Freeze(Detector[FreezeParams]):
         if past and at_ns - past[-1].at_ns < PAST_STEP_NS:
             return
         past.append(Past(at_ns, _middle(small), step))
-        while at_ns - past[0].at_ns > REMEMBERED_NS + JUDGED_NS:
+        while at_ns - past[0].at_ns > REMEMBERED_NS + LATEST_NS:
             past.popleft()
 
     def _measure(self, at_ns: int, mean: float) -> Iterator[Measurement]:
