@@ -256,6 +256,11 @@ def test_one_that_was_open_before_the_first_picture_goes_on_and_ends_with_the_fi
         (Ending(0, 0.67, 0.42, 0.28, 0.57, 0.59, False), True),  # a pan that brings new light
         (Ending(0, 0.67, 0.41, 0.26, 0.78, 0.60, False), True),  # another, nearly straight
         (Ending(0, 0.62, 0.21, 0.21, 0.98, 0.45, False), True),  # a last step that is half of the others
+        (Ending(0, 0.79, 0.23, 0.16, 0.47, 0.38, False), True),  # the same, after movement to and fro
+        (Ending(0, 0.33, 0.45, 0.34, 0.66, 0.31, False), True),  # to and fro, with new light
+        (Ending(0, 0.82, 0.50, 0.45, 0.70, 0.50, False), True),  # another
+        (Ending(0, 0.15, 0.44, 0.43, 0.86, 0.94, False), False),  # a dissolve
+        (Ending(0, 0.80, 0.54, 0.54, 0.31, 1.18, False), False),  # a cut to a still out of a fast pan
         (Ending(0, 0.68, 0.21, 0.14, 0.79, 0.36, False), False),  # movement that slowed down
         (Ending(0, 0.80, 0.38, 0.35, 0.42, 1.73, False), False),  # a cut out of fast movement
         (Ending(0, 0.86, 0.20, 0.20, 0.55, 2.29, False), False),  # another, to a picture of the same light
