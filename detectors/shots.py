@@ -136,6 +136,10 @@ class Scene:
             if (moving and not calm) or alike(past.patches, latest.patches):
                 yield past, latest
 
+    def steps(self) -> Iterator[tuple[Past, Past]]:
+        """Each sample with the one before it, oldest first."""
+        return pairwise(self._past)
+
     def earlier(self) -> list[Past]:
         """What was seen a moment before the latest sample, however it moved since."""
         if not self.known:

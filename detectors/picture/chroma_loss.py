@@ -8,11 +8,12 @@ Defect    `chroma_loss`, error: within a shot, Cb or Cr or both go flat at once 
 Blind to  Colour that goes at a cut or slowly (black-and-white inserts, fades of colour are programme), a stream
           without colour from its beginning, loss while the picture is nearly colourless or in movement so fast that
           other pictures might have come, swapped planes. In the dark, where all pictures are alike by their light, it
-          has to be seen that their pattern goes on. On trial: a dark scene that dissolves into titles may be told.
+          has to be seen that their pattern and contrast go on.
 Source    Practice of broadcast monitoring; EBU QC lists loss of chroma. The telling of faults from inserts by what
           happens within a shot is our own.
 """
 
+import math
 from collections.abc import Iterator
 
 from pydantic import Field
@@ -33,7 +34,12 @@ LITTLE = 0.6  # standard deviation below which it does not matter how little is 
 HALVED = 0.5  # of a plane's deviation is left from one look to the next: perhaps it went
 DEAD, ALIVE = 0.25, 3.0  # standard deviations of one plane without life beside one with it
 LIGHT = 12.0  # 8-bit code values that mean luma may change by meanwhile, else other pictures have come
+OTHER = 1.1  # times the luma's deviation, from one look to the next, and more than before: of another picture
 KEPT = 0.6  # of the luma's deviation is left, else it is a fade
+
+
+def _ratio(one: float, other: float) -> float:
+    return max(one, other) / max(min(one, other), 1e-6)
 
 
 class ChromaLossParams(Params):
@@ -145,8 +151,14 @@ class ChromaLoss(Detector[ChromaLossParams]):
         self._before = planes
 
     def _is_steady(self, at_ns: int) -> bool:
-        """Whether the light went on as it was when a plane fell."""
-        return self._luma.steady_at(at_ns, LIGHT)
+        """Whether light and shade went on as they were when a plane fell."""
+        usual = OTHER
+        for before, now in self._luma.steps():
+            step = _ratio(before.value, now.value)
+            if now.at_ns == at_ns:
+                return step <= usual and self._luma.steady_at(at_ns, LIGHT)
+            usual = max(usual, step)
+        return False
 
     def _went_flat(self, at_ns: int, planes: tuple[Spread, Spread]) -> tuple[dict[int, float], int]:
         """Which planes lost their colour in this scene, and since when."""

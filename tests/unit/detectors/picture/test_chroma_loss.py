@@ -143,6 +143,18 @@ def test_a_fade_to_black_or_white_is_programme(code: int) -> None:
     assert edges(chroma_loss(), frames([*panning(2), *down, *stay, *panning(3)])) == []
 
 
+@pytest.mark.parametrize(("gain", "told"), [(1.0, True), (1.18, False)])
+def test_what_is_laid_out_alike_but_has_another_contrast_is_another_picture(gain: float, *, told: bool) -> None:
+    """A title in the middle of the dark after a sign in the middle of the dark."""
+    sign = np.random.default_rng(5).normal(60.0, 30.0, (9, 16)).clip(16, 180)
+    luma = cv2.resize(sign.astype(np.float32), (320, 180), interpolation=cv2.INTER_NEAREST)
+    colour = np.tile(np.linspace(90, 160, 160), (90, 1)).astype(np.uint8)
+    grey = np.full((90, 160), 128, np.uint8)
+    before = (luma.astype(np.uint8), colour, colour[:, ::-1].copy())
+    after = ((16 + (luma - 16) * gain).astype(np.uint8), grey, grey)
+    assert bool(edges(chroma_loss(), frames([*[before] * 100, *[after] * 100]))) is told
+
+
 def test_night_and_snow_are_programme() -> None:
     def pale(index: int, level: int, gain: float) -> Picture:
         luma, blue, red = pan(index)
