@@ -13,7 +13,6 @@ Source    Practice of broadcast monitoring; EBU QC lists loss of chroma. The tel
           happens within a shot is our own.
 """
 
-import math
 from collections.abc import Iterator
 
 from pydantic import Field
@@ -62,7 +61,6 @@ class ChromaLoss(Detector[ChromaLossParams]):
     rate_hz = SAMPLED_HZ
     needs = (CHROMA_SPREAD, LUMA_SPREAD, PATCHES)
     suppressed_by = ("black", "solid_color", "color_bars", "picture_missing", "blockiness")
-    trial = True
     Params = ChromaLossParams
 
     def __init__(self, params: ChromaLossParams, track: str | None) -> None:

@@ -176,7 +176,9 @@ class Freeze(Detector[FreezeParams]):
         """Now that it has settled: how did it come to be, and since when has it been there?"""
         refined_ns = rest.settles_ns - JUDGED_NS
         end = ending(list(self._past), _middle(small), rest.stood_ns, max(refined_ns, SETTLE_NS))
-        if end is not None and end.creeps:  # or a coder refined it, beside whose step little had moved: look again
+        if (
+            end is not None and end.creeps
+        ):  # or a coder refined it, beside whose step little had moved: look again
             rest.settles_ns += JUDGED_NS
             if rest.settles_ns > LATEST_NS:
                 self._rest = None

@@ -12,7 +12,7 @@ Defect    audio_dropout  error: a channel's level falls suddenly, without a fade
 Blind to  holes that a receiver fades, fills with noise or conceals by repetition; holes in pauses, where nobody misses
           them. Sound that was cut up on purpose (gated electronic music, switched beeps, a noise gate that shuts within
           1 ms) looks the same as a fault, and so does 5.1 coded so tightly (96 kb/s) that whole channels are empty for
-          milliseconds again and again. On trial until a fresh seed has judged it as it is now.
+          milliseconds again and again.
 Source    EBU QC 0008B. The depths are practice: the stops of speech and the ends of drums sink 10 to 35 dB, slowly; a
           hole survives AAC at 96 kb/s with 30 dB or more, half of them at once.
 """
@@ -104,7 +104,6 @@ class AudioDropout(Detector[AudioDropoutParams]):
     scope = Scope.AUDIO
     needs = (FINE_POWER, SAMPLES)
     suppressed_by = ("sound_missing", "silence")
-    trial = True
     Params = AudioDropoutParams
 
     def __init__(self, params: AudioDropoutParams, track: str | None) -> None:
@@ -175,9 +174,7 @@ class AudioDropout(Detector[AudioDropoutParams]):
             return ()
         before = p[fall - BESIDE : fall].tolist()
         level = self._lasting(before)
-        if level is None:
-            return ()
-        if _fades(before, NO_FADE):
+        if level is None or _fades(before, NO_FADE):
             return ()
         sounding = np.flatnonzero(p[fall + 2 :] > level * RETURNED) + fall + 2
         for rise in sounding.tolist():

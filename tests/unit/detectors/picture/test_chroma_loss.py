@@ -144,7 +144,9 @@ def test_a_fade_to_black_or_white_is_programme(code: int) -> None:
 
 
 @pytest.mark.parametrize(("gain", "told"), [(1.0, True), (1.18, False)])
-def test_what_is_laid_out_alike_but_has_another_contrast_is_another_picture(gain: float, *, told: bool) -> None:
+def test_what_is_laid_out_alike_but_has_another_contrast_is_another_picture(
+    gain: float, *, told: bool
+) -> None:
     """A title in the middle of the dark after a sign in the middle of the dark."""
     sign = np.random.default_rng(5).normal(60.0, 30.0, (9, 16)).clip(16, 180)
     luma = cv2.resize(sign.astype(np.float32), (320, 180), interpolation=cv2.INTER_NEAREST)
