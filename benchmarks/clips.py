@@ -141,13 +141,21 @@ def make_clip(
     if again < DRAWS and not seen.is_enough(fault, fps):
         path.unlink()
         return make_clip(case, fault, folder, cache, again + 1)
+    injected_s = start_s
     start_s, end_s = seen.interval(fault, fps) or (start_s, end_s)
     if moved is not None:
         path.write_bytes(shift_clock(path.read_bytes(), moved[0], start_s, moved[1]))
     # In a transport stream the sound begins with the encoder's priming, which is presented like any other.
     lead_s = AAC_SAMPLES / RATE_HZ if coding.container == "mpegts" else 0.0
     instant = fault.instant or moved is not None
-    truth = Truth(fault.defect, name, start_s + lead_s, (start_s if instant else end_s) + lead_s, instant)
+    truth = Truth(
+        defect=fault.defect,
+        track=name,
+        start_s=start_s + lead_s,
+        end_s=(start_s if instant else end_s) + lead_s,
+        instant=instant,
+        injected_s=injected_s + lead_s if fault.defect in SHOWS_IN_MOTION else None,
+    )
     shown = sorted({s.name for s in log.at(name, start_s, end_s)})
     about = f"{size[0]}x{size[1]} {float(fps):.5g}/s {coding.words}; {', '.join(shown)}"
     if moved is not None:

@@ -16,13 +16,25 @@ PROPERTIES = frozenset({"mono"})  # reported as `info` by nature; all else must 
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """A fault as injected, media seconds of the coded stream; no track where the track is not determined."""
+    """A fault as injected, media seconds of the coded stream; no track where the track is not determined.
+
+    It begins where anybody sees it. Where it was injected earlier, it may be told from then on.
+    """
 
     defect: str
     track: str | None
     start_s: float
     end_s: float
     instant: bool = False
+    injected_s: float | None = None
+
+    def onset_error_s(self, defect: Defect) -> float:
+        """How far the reported beginning is from the true one."""
+        if self.injected_s is not None and self.injected_s <= defect.start_s <= self.start_s:
+            return 0.0
+        return min(
+            abs(defect.start_s - start) for start in (self.start_s, self.injected_s) if start is not None
+        )
 
     def overlap(self, defect: Defect) -> float:
         """1.0 for the same interval (or moment), 0.0 where it is no match at all."""

@@ -87,7 +87,7 @@ def _count(row: Row, one: Watched, matched: Matched) -> None:
     row.found += found
     row.false += sum(other.defect == one.truth.defect for other in matched.others)
     for truth, defect in matched.hits:
-        row.onset_s.append(abs(defect.start_s - truth.start_s))
+        row.onset_s.append(truth.onset_error_s(defect))
         if defect.certain_s is not None:
             row.delay_s.append(defect.certain_s - truth.start_s)
 

@@ -47,7 +47,8 @@ WINDOW = 10  # telling looks: two seconds, if it moves all the time
 LEAST_COMBED, COMBED_SHARE = 4, 0.35  # of the looks within it: 3:2 pulldown combs two in five
 SLACK_NS = 200_000_000  # between two looks
 FAINT = 0.25  # of the single teeth that the combed pictures have: the beginning of it, while little moves
-OVER_NS, OVER_LOOKS = 1_500_000_000, 4  # without a comb where it moves, after which it has ended
+OVER_NS, OVER_LOOKS = 1_500_000_000, 4  # without a comb where much moves, after which it has ended,
+MUCH, HARDLY_NS = 0.05, 5 * SECOND_NS  # share of the samples; and where less does
 FORGET_NS = 10 * SECOND_NS  # and where nothing moves
 KEPT = 64  # looks, longer than it takes to be sure
 
@@ -133,6 +134,7 @@ class _Look(NamedTuple):
     combed: bool
     clean: bool
     single: float
+    moves: float
 
 
 class Combing(Detector[CombingParams]):
@@ -169,7 +171,8 @@ class Combing(Detector[CombingParams]):
         if comb.moves >= LEAST_MOVING:  # which an interlaced one never does
             yield from self._reversed.forget(now)
             combed = comb.combed >= self.params.min_share
-            look = _Look(now, view.end_ns, combed, not combed and comb.moves >= TELLING, comb.single)
+            clean = not combed and comb.moves >= TELLING
+            look = _Look(now, view.end_ns, combed, clean, comb.single, comb.moves)
             self._looks.append(look)
             if look.combed:
                 self._last = look
@@ -214,21 +217,33 @@ class Combing(Detector[CombingParams]):
     def _beginning(self, combed: Sequence[_Look]) -> int:
         """The first of the pictures that comb, the faint ones before those that made us sure included."""
         faint = FAINT * float(np.median([one.single for one in combed]))
-        begin, clean = combed[0].at_ns, 0
+        begin, clean = self._back(combed[0].at_ns, faint, strict=False)
+        if clean < OVER_LOOKS:  # thin lines stood out all the time
+            begin, _ = self._back(combed[0].at_ns, faint, strict=True)
+        return begin
+
+    def _back(self, begin: int, faint: float, *, strict: bool) -> tuple[int, int]:
+        """(the first look with faint teeth, clean ones right before it); `strict`: not where enough moves to tell."""
+        clean = 0
         for one in reversed(self._looks):
-            if one.combed or (one.single >= faint and not one.clean):
+            if one.combed or (one.single >= faint and not (strict and one.clean)):
                 begin, clean = min(begin, one.at_ns), 0
-            clean += one.clean
+            else:
+                clean += one.clean
             if clean >= OVER_LOOKS or begin - one.at_ns >= FORGET_NS:
                 break
-        return begin
+        return begin, clean
 
     def _is_over(self, now: int) -> bool:
         if self._last is None:
             return False
-        clean = sum(one.clean and one.at_ns > self._last.at_ns for one in self._looks)
-        quiet = now - self._last.at_ns
-        return (quiet >= OVER_NS and clean >= OVER_LOOKS) or quiet >= FORGET_NS
+        since = self._last.at_ns
+        clean = [one for one in self._looks if one.clean and one.at_ns > since]
+        quiet = now - since
+        if quiet >= FORGET_NS:
+            return True
+        much = sum(one.moves >= MUCH for one in clean) >= OVER_LOOKS
+        return len(clean) >= OVER_LOOKS and quiet >= (OVER_NS if much else HARDLY_NS)
 
     def _close(self, certain_ns: int) -> Iterator[Finding]:
         """Dated at the first clean picture, or soon after the last combed one where nothing moved then."""

@@ -26,6 +26,15 @@ def test_half_of_the_union_must_be_shared(start_s: float, end_s: float, hit: boo
     assert bool(match([TRUTH], [defect("black", start_s, end_s)]).hits) is hit
 
 
+@pytest.mark.parametrize(("start_s", "error_s"), [(7.8, 0.2), (8.0, 0.0), (9.1, 0.0), (10.3, 0.3)])
+def test_onset_may_lie_anywhere_between_the_injected_and_the_seen_beginning(
+    start_s: float, error_s: float
+) -> None:
+    truth = Truth("combing", "video:0", 10.0, 14.0, injected_s=8.0)
+    assert truth.onset_error_s(defect("combing", start_s, 14.0)) == pytest.approx(error_s)
+    assert TRUTH.onset_error_s(defect("black", 9.1, 14.0)) == pytest.approx(0.9)
+
+
 @pytest.mark.parametrize(
     ("off_s", "hit"), [(0.0, True), (-0.5, True), (0.5, True), (0.51, False), (-0.51, False)]
 )

@@ -75,6 +75,31 @@ def test_its_fault_is_found_where_it_is(level: Level, seed: int) -> None:
     assert [at for _, at in said] == pytest.approx([4.0, 8.0], abs=0.3)
 
 
+@pytest.mark.parametrize(("tall", "defects"), [(40, 1), (HEIGHT, 2)])
+def test_it_goes_on_over_a_scene_in_which_little_moves(tall: int, defects: int) -> None:
+    """Where much moves without a comb it has ended."""
+    combed = list(broken(_woven, panning(11), 50, 275))
+    for index in range(125, 200):
+        luma, still = pan(index, seed=9)[0], pan(0, seed=8)[0]
+        luma[tall:] = still[tall:]
+        combed[index].luma = luma
+    said = [edge for edge, _ in spans(combed)]
+    assert said.count("opened") == defects
+
+
+@pytest.mark.parametrize("finely", [False, True])
+def test_it_begins_where_less_of_the_picture_shows_it(*, finely: bool) -> None:
+    """But not where thin lines stood out before, too."""
+    stream = broken(_woven, panning(10), 100, 250)
+    for index, frame in enumerate(stream):
+        if 100 <= index < 150:  # above only
+            frame.luma[HEIGHT * 7 // 16 :] = pan(index)[0][HEIGHT * 7 // 16 :]
+        if finely:
+            frame.luma[HEIGHT // 2 :: 6, index % 2 :: 2] = 235
+    begins = min(at for edge, at in spans(stream) if edge == "opened")
+    assert begins == pytest.approx(6.0 if finely else 4.0, abs=0.3)
+
+
 def test_ten_bits_comb_as_eight() -> None:
     stream = broken(_woven, panning(8), 75, 150)
     for frame in stream:
