@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
+from statistics import median  # of so few values, quicker than an array's
 from typing import NamedTuple
 
 import cv2
@@ -114,6 +115,13 @@ class Scene:
             moved = None
         self._past.append(Past(at_ns, patches, moved, value))
 
+    def add_like(self, other: Scene, value: float) -> None:
+        """The sample that `other`, which has seen the same pictures, was given last, with a value of its own."""
+        last = other._past[-1]
+        if last.moved is None:
+            self._past.clear()
+        self._past.append(last._replace(value=value))
+
     def _goes_on(self, patches: Patches, moved: float) -> bool:
         before = self._movement()[-3:]
         return alike(self._past[-1].patches, patches) or not before or moved <= LEAP * max(before)
@@ -160,7 +168,7 @@ class Scene:
         return past if max(contrasts) <= EVEN * min(contrasts) else []
 
     def _is_calm(self) -> bool:
-        return float(np.median(self._movement())) <= CALM_CODES
+        return median(self._movement()) <= CALM_CODES
 
     def fell(self) -> int | None:
         """Since when the value lies far below what it was, where it fell there at once; None where it sank."""
@@ -189,7 +197,7 @@ class Scene:
         for before, now in pairwise(self._past):
             pattern = correlation(before.patches, now.patches)
             if now.at_ns == at_ns:
-                usual = float(np.median(patterns)) if len(patterns) >= LEAST_KNOWN else 1.0
+                usual = median(patterns) if len(patterns) >= LEAST_KNOWN else 1.0
                 if usual >= FOLLOWED and pattern < PATTERN * usual:
                     return False
                 lighter = abs(float(now.patches.mean() - before.patches.mean()))
@@ -283,7 +291,7 @@ class Rise:
         self._scene.add(at_ns, patches, value)
         if self._level is not None:
             if self._anew and high and not self._scene.known and self._usual:
-                usual = math.sqrt(self._factor) * float(np.median(self._usual)) + self._plus
+                usual = math.sqrt(self._factor) * median(self._usual) + self._plus
                 self._level = value if value >= max(usual, self._floor) else None
                 return None if self._level is None else at_ns
             down = not high or value < max(self._back * self._level, NEAR_FLOOR * self._floor)

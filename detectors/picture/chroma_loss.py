@@ -104,8 +104,9 @@ class ChromaLoss(Detector[ChromaLossParams]):
             if not self._flat:
                 yield from self._hold.update(view.at_ns, False, least, end_ns=view.end_ns)
             return
-        for scene, plane in zip((*self._scenes, self._luma), (*planes, luma), strict=True):
-            scene.add(view.at_ns, view[PATCHES], plane.deviation)
+        self._luma.add(view.at_ns, view[PATCHES], luma.deviation)
+        for scene, plane in zip(self._scenes, planes, strict=True):
+            scene.add_like(self._luma, plane.deviation)
         since = view.at_ns
         if self._flat:
             self._follow(planes)
@@ -160,6 +161,8 @@ class ChromaLoss(Detector[ChromaLossParams]):
 
     def _went_flat(self, at_ns: int, planes: tuple[Spread, Spread]) -> tuple[dict[int, float], int]:
         """Which planes lost their colour in this scene, and since when."""
+        if min(plane.deviation for plane in planes) > self.params.max_deviation:
+            return {}, at_ns  # most pictures
         if any(luma.value < KEPT * before.value for before, luma in self._luma.pairs()):
             return {}, at_ns  # the picture itself fades
         flat, since = {}, []

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
+from statistics import median
 from typing import Any, NamedTuple
 
 import cv2
@@ -229,7 +230,7 @@ class Flicker(Detector[FlickerParams]):
         self._depth = max(self._depth, depth)
         if depth >= self.params.min_depth_percent and (not self._usual or now - self._last_ns < PAUSE_NS):
             if self._hold.since_ns is None:
-                self._usual = float(np.median([abs(s.gain) for s in window[-LEAST_PICTURES:]]))
+                self._usual = median(abs(s.gain) for s in window[-LEAST_PICTURES:])
                 self._last_ns = now
                 yield from self._hold.update(self._since(), True, depth, end_ns=view.end_ns)
             else:

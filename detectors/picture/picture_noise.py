@@ -14,6 +14,7 @@ Source    Noise estimation in the most homogeneous blocks, as in Amer and Dubois
           with the picture before by template matching (normalised cross-correlation), are our own.
 """
 
+from statistics import median
 from typing import cast
 
 import cv2
@@ -58,7 +59,7 @@ def _recurs(frame: Frame) -> float | None:
         found.append(float(cv2.matchTemplate(past, now, cv2.TM_CCOEFF_NORMED).max()))
         if len(found) == LOOKED_AT:
             break
-    return float(np.median(found)) if found else None
+    return median(found) if found else None
 
 
 def _fine(frame: Frame, lines: slice, samples: slice) -> npt.NDArray[np.float32]:
