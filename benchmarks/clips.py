@@ -34,6 +34,7 @@ EDGES = frozenset({"tearing", "combing"})  # nor these without sharp edges,
 EDGE_CODES, EDGE_SHARE = 12, 0.01  # where less than this share of the samples differs by so many codes
 LEAST_SEEN_S, LEAST_SEEN = 1.5, 0.2  # and share of the pictures: with less, the clip is drawn again,
 DRAWS = 6  # but not for ever
+BEFORE_CUT_S = 0.5  # what begins closer to the next cut begins with that, for a viewer, too
 CUT_CODES, CUT = 8.0, 2.5  # mean change in 8-bit code values, and times the one before: another shot
 BEFORE_S, AFTER_S = (6.0, 9.0), (4.0, 6.0)  # programme around a fault
 
@@ -287,9 +288,9 @@ def _cuts(
 def _away_from(
     cuts: Sequence[float], distance_s: float, first: int, past: int, fps: Fraction
 ) -> tuple[int, int]:
-    """The stretch, moved later until no cut lies within `distance_s` before its beginning."""
+    """The stretch, moved later until no cut lies within `distance_s` before its beginning, or right after it."""
     for cut in sorted(cuts):
-        if 0 <= float(first / fps) - cut < distance_s:
+        if -BEFORE_CUT_S < float(first / fps) - cut < distance_s:
             later = math.ceil((cut + distance_s) * fps) - first
             first, past = first + later, past + later
     return first, past

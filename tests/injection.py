@@ -49,10 +49,11 @@ class Fault:
     `picture` returns the changed picture, or None to leave it out of the stream. `sound` gets the whole stretch and
     returns one of the same shape, or None to leave it out. `clock_s` shifts all later timestamps of the
     named kind by so many seconds (drawn from the range). `damage` corrupts that share of the coded bytes of
-    packets in the stretch. `after_cut_s` keeps the fault's beginning so far from a cut before it, where the
-    detector's manual page says that it is blind there. `layouts` are those that a fault of sound, injected into stereo,
-    survives being mixed into; faults of pictures come with any. `shows` tells of a picture before and after whether
-    anybody would see that fault in it: footage in which the plain one does not show is not used.
+    packets in the stretch. `after_cut_s` keeps the fault's beginning so far from a cut before it, and half a second
+    from one after it, where the detector's manual page says that it is blind there. `layouts` are those that a fault
+    of sound, injected into stereo, survives being mixed into; faults of pictures come with any. `shows` tells of a
+    picture before and after whether anybody would see that fault in it: footage in which the plain one does not show
+    is not used.
     """
 
     defect: str
