@@ -231,7 +231,8 @@ class Rise:
     as before and the value is up `racing` times, plus three times `plus`; nor is a picture
     of which less than `kept` of the contrast is left: it fades. What grows `settled` times again within the next second
     did not rise at once: a lens that is turned. The level that `back` refers to follows upwards by a share `follows`;
-    with `anew` another shot sets it, where the value is up from what was usual, by the root of `factor` now.
+    with `anew` another shot sets it, where the value is up from what was usual, by the root of `factor` now. What
+    `lasts` goes on in shots that show less of it, until it is no more than so many times what was usual, plus `plus`.
     """
 
     def __init__(
@@ -248,10 +249,12 @@ class Rise:
         settled: float = math.inf,
         follows: float = LEVEL_STEP,
         anew: bool = False,
+        lasts: float | None = None,
     ) -> None:
         self._floor, self._factor, self._plus, self._back = floor, factor, plus, back
         self._certain, self._moving, self._kept = certain, moving, kept
         self._settled, self._follows, self._racing, self._anew = settled, follows, racing, anew
+        self._lasts = lasts
         self._usual: deque[float] = deque(maxlen=USUAL)
         self._scene = Scene()
         self._level: float | None = None  # while it is up
@@ -294,7 +297,13 @@ class Rise:
                 usual = math.sqrt(self._factor) * median(self._usual) + self._plus
                 self._level = value if value >= max(usual, self._floor) else None
                 return None if self._level is None else at_ns
-            down = not high or value < max(self._back * self._level, NEAR_FLOOR * self._floor)
+            near = NEAR_FLOOR * self._floor
+            if self._lasts is not None and self._usual:
+                near = min(near, self._lasts * median(self._usual) + self._plus)
+                if high and not self._scene.known and value >= near:
+                    self._level = value
+                    return at_ns
+            down = not high or value < max(self._back * self._level, near)
             if down or self._still_rises(value):
                 self._level = None
                 return None

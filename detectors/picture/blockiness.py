@@ -20,6 +20,9 @@ from detectors.rising import RisingDetector
 from detectors.shots import PATCHES, Rise
 
 
+LASTS = 1.2  # times the usual ratio: it goes on, be it less to be seen in another shot
+
+
 class BlockinessParams(Params):
     """What counts as blocks."""
 
@@ -40,7 +43,12 @@ class Blockiness(RisingDetector[BlockinessParams]):
 
     def __init__(self, params: BlockinessParams, track: str | None) -> None:
         rise = Rise(
-            floor=params.min_ratio, factor=params.min_rise, plus=0.0, back=0.45, certain=params.certain_ratio
+            floor=params.min_ratio,
+            factor=params.min_rise,
+            plus=0.0,
+            back=0.45,
+            certain=params.certain_ratio,
+            lasts=LASTS,
         )
         super().__init__(params, track, rise=rise, threshold=params.min_ratio, min_seconds=params.min_seconds)
 

@@ -141,7 +141,6 @@ class Combing(Detector[CombingParams]):
     """See the module's docstring."""
 
     id = "combing"
-    trial = True
     scope = Scope.VIDEO
     rate_hz = 5.0
     needs = (COMBED, ORDER)

@@ -6,7 +6,7 @@ import pytest
 
 from detectors.picture.blockiness import DETECTOR, Blockiness, BlockinessParams
 from tests.injection import Fault, Level, Moment, Picture
-from tests.patterns import FPS, TRACK, frames, panning
+from tests.patterns import FPS, TRACK, frames, mixed, panning
 from tests.rising import WithinAShot
 from tests.run import edges
 
@@ -74,3 +74,16 @@ def test_a_coarse_shot_after_a_cut_is_programme() -> None:
     moment = Moment(Level.JUST, np.random.default_rng(1), float(FPS), 48_000, memory={"quality": 45})
     coarse = [_starved(p, moment) for p in panning(4, seed=8)]
     assert edges(blockiness(), frames([*panning(4), *coarse, *panning(3)])) == []
+
+
+def test_it_goes_on_in_a_shot_that_shows_less_of_it() -> None:
+    """Graded by how far the blocks were blended back into the shot, as grain and detail hide them."""
+
+    def blocky(seed: int, share: float) -> list[Picture]:
+        moment = Moment(Level.GROSS, np.random.default_rng(2), float(FPS), 48_000)
+        return [mixed(p, _starved(p, moment), share) for p in panning(4, seed=seed)]
+
+    stream = [*panning(6), *blocky(7, 1.0), *blocky(8, 0.1), *panning(5, seed=9)]
+    said = edges(blockiness(), frames(stream))
+    assert [edge for edge, _ in said if edge != "updated"] == ["opened", "closed"]
+    assert [at for edge, at in said if edge != "updated"] == pytest.approx([6.0, 14.0], abs=0.3)
