@@ -19,7 +19,6 @@ from detectors.grid import GRID_RATIO
 from detectors.rising import RisingDetector
 from detectors.shots import PATCHES, Rise
 
-
 LASTS = 1.2  # times the usual ratio: it goes on, be it less to be seen in another shot
 
 
