@@ -12,7 +12,8 @@ Defect    `banding`, warning: contours of one height are `min_excess` times as m
 Blind to  Bands less than six code values apart, as 8 bits have them by nature; bands of unequal height, as a coder or
           noise reduction leaves them at times; pictures with hardly a gentle slope; what lies near black; colour that
           is banded where luma is not; bands that lie exactly along lines or columns; bands smeared by a coder. Blocks
-          of a starved coder have equal steps too: they are told as `blockiness`.
+          of a starved coder have equal steps too: they are told as `blockiness`. What comes with a cut, or right beside
+          one, may be told late or not at all.
 Source    Tandon et al., "CAMBI: contrast-aware multiscale banding index", 2021: steps between flat surroundings, within
           a range of contrasts, not near black. That a quantiser's steps are alike is our criterion.
 """

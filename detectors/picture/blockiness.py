@@ -4,11 +4,12 @@ Measures  `grid_ratio`, ratio: how much more luma steps across the borders of a 
           median over the parts of the picture that are not flat, once a second. 1 is no grid at all.
 Defect    `blockiness`, warning: within a shot, the ratio rises at once to `min_ratio` or more and to `min_rise`
           times what it was, for `min_seconds`; or, at a cut too, to `certain_ratio` in a stream that had none.
-          Dated at the first such picture, closed when it is down again. The median spares graphics and mosaics that
+          Dated at the first such picture, closed when it is down again, which in a
+          shot that shows less of it is 1.2 times what was usual before. The median spares graphics and mosaics that
           lie on the grid here and there.
 Blind to  Blocks of a picture that was scaled or shifted after it was coded (their grid is another), blocks of a whole
           programme or that come slowly, blocks smoothed by a loop filter, mild ones that come
-          within a second of a cut.
+          within a second after a cut, or right before one.
 Source    Wu and Yuen, "A generalized block-edge impairment metric", 1997: steps on the grid against steps off it.
 """
 

@@ -8,9 +8,10 @@ Measures  `combed_share`, ratio: of the samples that move, the share where lines
 Defect    `combing`, warning: of what moves, `min_share` or more is combed, in four or more of the last ten pictures
           looked at in which something moves, and over `min_seconds`. So film brought to 60 fields a second, of which
           two pictures in five are combed (3:2 pulldown), is found too. Dated from the first such picture to the last;
-          what stands still in between shows nothing, and parts nothing. Five pictures a second are looked at, on
-          sixteen bands of lines of the full raster. An interlaced stream whose fields move back and forth as it says
-          they are to be shown: eight looks in a row, 1.15 times in the middle one. Its detail names the two orders.
+          what stands still in between shows nothing, and parts nothing; what moves without a comb parts it after 1.5 s,
+          where less than a twentieth of the samples does, after 5 s. Five pictures a second are looked at, on sixteen
+          bands of lines of the full raster. An interlaced stream whose fields move back and forth as it says they are
+          to be shown: eight looks in a row, 1.15 times in the middle one. Its detail names the two orders.
 Blind to  Combing where nothing moves, which nobody sees, and where so little does, as of somebody who talks and is
           otherwise at rest, that it is told late or not at all; combs that were scaled after weaving; swapped fields
           without weaving. Wrong order where the stream does not say that it is interlaced, in movement so fast that

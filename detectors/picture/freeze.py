@@ -47,7 +47,7 @@ ABOVE, BELOW, ASIDE = 2, 3, 3
 MIDDLE = (slice(ABOVE, TILE_ROWS - BELOW), slice(ASIDE, TILE_COLUMNS - ASIDE))
 
 JUDGED_NS = 500_000_000  # a coder refines a frozen picture for a while; then we look how it came to be
-LATEST_NS = 2 * JUDGED_NS
+LATEST_NS = 2 * JUDGED_NS  # once more, where it looked as if it went on
 KNOWN_NS = 1_000_000_000  # a coder refines the first pictures of a stream, too
 PAST_STEP_NS = 30_000_000  # of pictures that come faster, some are remembered
 RIPPLE_NS = 250_000_000  # a coder's refresh may ripple a frozen picture for so long

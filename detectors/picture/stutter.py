@@ -43,9 +43,7 @@ QUIET_NS = 2_500_000_000  # of movement without a hold, after which the stutter 
 OVER_NS = 8 * SECOND_NS  # or of anything
 LEARN_NS = 3_500_000_000  # of movement, before holds are judged
 LONGEST_NS = 500_000_000  # a longer standstill is no jerk
-MOVES_NS = (
-    SECOND_NS  # after a standstill, before holds count: a dissolve of dark stills comes by fits and starts
-)
+MOVES_NS = SECOND_NS  # after a standstill, before holds count: dissolves of dark stills go by fits and starts
 OWN_NS = 20 * SECOND_NS  # over which the stream's own holds are counted
 CADENCE_RANK = 0.7  # of the lengths, sorted
 STEPS = 25  # different pictures from which the cadence is learned

@@ -16,6 +16,7 @@ from tests.patterns import (
     FPS,
     SECOND,
     TRACK,
+    WIDTH,
     broken,
     copied,
     flat,
@@ -138,6 +139,20 @@ def test_a_still_cut_to_out_of_fast_movement_is_programme_and_a_freeze_in_it_is_
         "opened",
         "closed",
     ]
+
+
+def test_a_freeze_that_a_coder_refines_late_is_told() -> None:
+    """Little moved, so that the step of the next key picture looks as if it went on."""
+    room, shown = pan(0), []
+    refined = np.where(np.arange(WIDTH) // 48 % 2, 2, -2)
+    for index in range(200):
+        luma = room[0].astype(np.int16)
+        luma[110:130, 160:240] = np.roll(luma[110:130, 160:240], 3 * min(index, 100), axis=1)
+        luma += refined * (index >= 110)
+        shown.append((luma.clip(0, 255).astype(np.uint8), room[1], room[2]))
+    (opened,) = judged(frames(shown))
+    assert opened.severity is Severity.ERROR
+    assert opened.at_ns / SECOND == pytest.approx(100 / FPS, abs=1.01 / FPS)
 
 
 def test_two_cuts_in_a_row_to_a_still_are_programme() -> None:
