@@ -24,6 +24,7 @@ ROUNDED = 0.002  # shares of blocks are rounded to 8 bits
 AGAIN = 0.2  # of its blocks change back: then it is another change
 SECOND_NS = 1_000_000_000
 WINDOW_NS = 995_000_000  # less than a second, by less than a picture
+APART_NS = 400_000_000  # after such a gap flashing begins: the change before it was the programme's own
 MOST_CHANGES = 128  # remembered
 
 
@@ -170,7 +171,7 @@ class Sequence:
         """Follow the same blocks back through changes to and fro, each block through all but one of them."""
         sign, weight = np.sign(last.blocks), np.abs(last.blocks)
         absent = np.where(weight > 0, 0, 2)
-        length, first = 1, last.at_ns
+        length, first, begin = 1, last.at_ns, last.at_ns
         for earlier in islice(reversed(self._changes), 1, None):
             opposite = earlier.blocks * sign < 0
             missing = absent + ~opposite
@@ -178,7 +179,9 @@ class Sequence:
             if float(share[opposite].sum()) / share.size <= self._max_area + ROUNDED:
                 continue
             sign, absent = -sign, missing
+            if begin == first and first - earlier.at_ns <= APART_NS:
+                begin = earlier.at_ns
             length, first = length + 1, earlier.at_ns
         if length <= 2 * self._max_flashes:  # opposing changes that are more than so many pairs
             return None
-        return first, (length - 1) / 2 / ((last.at_ns - first) / SECOND_NS)
+        return begin, (length - 1) / 2 / ((last.at_ns - first) / SECOND_NS)

@@ -34,7 +34,7 @@ from detectors.detector import Detector, Params, Scope
 from detectors.events import Break
 from detectors.frame import Feature, Frame, PictureView, Transfer
 from detectors.hold import Hold
-from detectors.picture._flashing import SECOND_NS, Sequence, reach
+from detectors.picture._flashing import APART_NS, SECOND_NS, Sequence, reach
 from detectors.picture_features import (
     CHROMA_SMALL,
     KR_KB,
@@ -52,7 +52,9 @@ SDR_STEP, HDR_STEP = 24, 10  # counts of our scale of light that one harmful ste
 RED_SCALE, RED_SHARE = 255.0, 0.8  # WCAG 2.3.1: (R - G - B) x 320 is a number of 8 bits here,
 RED_STEP = 16  # and more than 20 of it is so much
 
-PAUSE_NS = 400_000_000  # flashing that is too slow for so long has ended
+PAUSE_NS = (
+    1_700_000_000  # flashing that is harmless for so long has ended: to be sure again takes most of a second
+)
 # 8-bit code values, a mean difference: a picture that differs less is looked at together with the next. The smallest
 # harmful change, 10 codes (160 to 180 cd/m²) on a quarter of the raster, is 2.5.
 UNMOVED = 0.7
@@ -220,6 +222,11 @@ class Flash(Detector[FlashParams]):
         if event.kind in ("jump", "signalled"):
             yield from self._stop(event.at_ns)
             self._clear()
+
+    def finish(self, at_ns: int) -> Iterator[Finding]:
+        """What has been harmless for longer than flashes lie apart has ended, though it is not sure yet."""
+        if self._hold.is_open and at_ns - self._last_ns >= APART_NS:
+            yield from self._stop(at_ns)
 
     def _look(self, view: PictureView, moved: float) -> tuple[int, float] | None:
         harm = self._look_at_red(view)

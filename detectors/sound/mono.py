@@ -3,8 +3,9 @@
 Measures  stereo_difference  dB, once a second: the power of left minus right against both; -120 is none.
 Defect    mono               info: in each second with sound above `min_dbfs`, the difference is at or below `max_db`
           or less than a step of 16 bits (root mean square below 1/32768), for `min_seconds` of sound in all. It ends
-          with the first tenth of a second that differs clearly; 1 s that differs by less than -36 dB is bridged and
-          counts: coders of low bit rate put noise of their own into either channel, but not into each frame.
+          with the first tenth of a second that differs clearly. Up to 3 s that differ by less than -36 dB (0.1 s by
+          less than -24 dB) are bridged and count, before the first equal sound as well: coders of low bit rate put
+          noise of their own into either channel, but not into each frame.
 Blind to  mono that passed an analogue line or lossy coding of each channel by itself: noise makes the channels differ.
           Coders that send one signal for two equal channels (AAC, MP3, AC-3 do) keep them equal. Pairs other than left
           and right.
@@ -26,7 +27,10 @@ from detectors.sound_features import PAIR, decibels
 SECOND = 1_000_000_000
 STEP = 1.0 / 32768.0  # of 16 bits
 # How much it may differ, and for how long, within one defect.
-NEARLY, NEARLY_NS = 10 ** (-36 / 10), SECOND
+NEARLY, NEARLY_NS = 10 ** (-36 / 10), 3 * SECOND
+BLIP = 10 ** (
+    -24 / 10
+)  # of one tenth of a second right after an equal one: an attack that the coder could not afford
 
 
 class MonoParams(Params):
@@ -62,6 +66,8 @@ class Mono(Detector[MonoParams]):
         self._floor = 10 ** (params.min_dbfs / 10)
         self._share = 10 ** (params.max_db / 10)
         self._since_ns: int | None = None
+        self._near_ns: int | None = None  # since when nothing has differed clearly
+        self._near_heard_ns = 0  # of it with sound
         self._equal_ns = self._end_ns = self._until_ns = 0
         self._difference = self._both = 0.0
         self._blocks = 0
@@ -70,6 +76,7 @@ class Mono(Detector[MonoParams]):
         pair = view[PAIR]
         if not view.follows or pair is None:
             yield from self._restart(self._end_ns)
+            self._near_ns = None
         self._end_ns = view.end_ns
         if pair is None:
             return
@@ -81,7 +88,16 @@ class Mono(Detector[MonoParams]):
             yield Measurement("stereo_difference", self._ratio_db(), "dB", view.end_ns, self.track)
             self._difference = self._both = 0.0
         if pair.difference > max(STEP * STEP, self._share * power):
-            if pair.difference > NEARLY * power or view.end_ns - self._until_ns > NEARLY_NS:
+            blip = pair.difference <= BLIP * power and view.at_ns - self._until_ns < SECOND // 20
+            if pair.difference > NEARLY * power and not blip:
+                yield from self._restart(view.at_ns)
+                self._near_ns = None
+                return
+            if self._near_ns is None:
+                self._near_ns, self._near_heard_ns = view.at_ns, 0
+            if power / 2 > self._floor:
+                self._near_heard_ns += view.end_ns - view.at_ns
+            if view.end_ns - self._until_ns > NEARLY_NS:
                 yield from self._restart(min(view.at_ns, self._until_ns))
             elif self._since_ns is not None and power / 2 > self._floor:
                 self._equal_ns += view.end_ns - view.at_ns
@@ -90,6 +106,8 @@ class Mono(Detector[MonoParams]):
         if power / 2 > self._floor:
             if self._since_ns is None:
                 self._since_ns, self._equal_ns = view.at_ns, 0
+                if self._near_ns is not None and view.at_ns - self._near_ns <= NEARLY_NS:
+                    self._since_ns, self._equal_ns = self._near_ns, self._near_heard_ns
             self._equal_ns += view.end_ns - view.at_ns
             if self._equal_ns >= self.params.min_seconds * SECOND:
                 value = decibels(pair.difference / power)

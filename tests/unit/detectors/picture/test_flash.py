@@ -308,3 +308,14 @@ def test_its_fault_is_found_where_it_is(level: Level) -> None:
     said = spans(broken(_strobe, panning(9), 75, 150, level))
     assert [e for e, _ in said] == ["opened", "closed"]
     assert [at for _, at in said] == pytest.approx([3.0, 6.0], abs=0.35)
+
+
+def test_a_lone_change_long_before_is_not_part_of_it_and_a_short_lull_does_not_split_it() -> None:
+    # At 50 pictures a second: dark from 0.4 s on, light again for 5 flashes a second from 1.0 s, none from 2.0 to 3.0 s.
+    fps, shown = 50, []
+    for index in range(6 * fps):
+        at = index / fps
+        flashes = 1 <= at < 2 or 3 <= at < 4
+        bright = at < 0.4 or (flashes and int(10 * at + 1e-6) % 2 == 0)
+        shown.append(flat(code(100 if bright else 10)))
+    assert spans(frames(shown, fps=fps)) == [("opened", 1.0), ("closed", 3.9)]

@@ -66,3 +66,21 @@ def test_the_difference_is_measured(side_dbfs: float, expected: float) -> None:
     assert measured(mono(), blocks(np.asarray(both, np.float32)), "stereo_difference") == pytest.approx(
         [expected] * 2, abs=3.5
     )
+
+
+def test_noise_of_a_coder_between_equal_sound_is_bridged_and_stereo_is_not() -> None:
+    one = np.repeat(noise(20, -26, channels=1), 2, axis=0)
+    coded = one.copy()
+    coded[0] += noise(20, -70, channels=1, seed=5)[0]
+    step = 4800
+    for n in range(0, 200, 25):  # equal for half a second in every two and a half, as a coder may leave it
+        coded[0, (n + 20) * step : (n + 25) * step] = one[0, (n + 20) * step : (n + 25) * step]
+    coded[0, 22 * step : 23 * step] += noise(0.1, -52, channels=1, seed=6)[
+        0
+    ]  # one tenth of a second at -26 dB
+    wide = music(3.0)
+    found = edges(mono(), blocks(join(wide, coded, wide)))
+    assert found == [("opened", 3.0), ("closed", 23.0)]
+    never_equal = one.copy()
+    never_equal[0] += noise(20, -70, channels=1, seed=5)[0]
+    assert edges(mono(), blocks(never_equal)) == []
