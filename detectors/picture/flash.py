@@ -4,7 +4,8 @@ Measures  `flash_area`, ratio: largest share of the raster that changed its brig
           `flash_rate`, flashes a second: pairs of opposing changes over more than `max_area` (the defect's peak).
 Defect    `flash`, error: the same parts of the raster, more than `max_area` of it together, brighten and darken by
           `min_step_cdm2` or more from a darker state below 160 cd/m² more than `max_flashes` times in less than a
-          second; or go to and from saturated red so often. Dated from the first change to the last.
+          second; or go to and from saturated red so often. Dated from the first of the
+          changes that follow each other within 0.4 s to the last; a lull of up to 1.7 s does not split it.
 Blind to  Bars and other spatial patterns; flashing that is fine compared with a 32nd of the picture's width, which
           WCAG excepts (there, a tenth of a degree); single flashes, lightning and cuts, up to `max_flashes` a second,
           even where they go on for more than the five seconds that BT.1702 advises against; saturated red that only

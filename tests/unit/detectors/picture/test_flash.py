@@ -311,7 +311,7 @@ def test_its_fault_is_found_where_it_is(level: Level) -> None:
 
 
 def test_a_lone_change_long_before_is_not_part_of_it_and_a_short_lull_does_not_split_it() -> None:
-    # At 50 pictures a second: dark from 0.4 s on, light again for 5 flashes a second from 1.0 s, none from 2.0 to 3.0 s.
+    # 50 pictures a second: dark from 0.4 s on, 5 flashes a second from 1.0 s, none from 2.0 to 3.0 s.
     fps, shown = 50, []
     for index in range(6 * fps):
         at = index / fps
