@@ -3,7 +3,8 @@
 Measures  `tears`, times a second: pictures in which a band of lines stood still at a sharp edge and then went on.
 Defect    `tearing`, error: within two seconds, `min_tears` or more pictures in which lines that move before and after
           repeat those of the picture before, while the lines beyond a sharp edge go on moving; the edge is not at one
-          height all the time. Dated from the first such picture to the last of those that follow each other closely.
+          height all the time. Dated from the first such picture to the last of those that follow each other closely;
+          pictures near them in which all that moves stood still belong to it: those tore outside of what moves.
 Blind to  A tear that stays at one height, or creeps by less than a twentieth of the picture's height from picture to
           picture, as it leaves no band that repeats; one that wanders downwards leaves one only when it begins again
           at the top; tears where little moves, or less than half of the picture. Where an inset, a ticker or a split
@@ -38,7 +39,7 @@ LEAST_USUAL, ALL_STILL = (
     0.15,
 )  # mean change of the band's lines, 8-bit code values, and share of it that is left
 MOVING = 0.5  # of the usual change: the line goes on
-WENT_ON = 0.7  # of the usual change, in the next picture: the band had not come to rest
+WENT_ON = 0.5  # of the usual change, in the next picture: the band had not come to rest
 NEAR, AGREE = 6, 0.8  # lively lines on either side of the edge, and the share of them that must agree
 BLOCK, EDGE = (
     16,
@@ -47,7 +48,9 @@ BLOCK, EDGE = (
 SPREAD = 0.05  # of the height, over which the edges of a second lie
 LEAST_LIVELY = 0.45  # of the lines are: less is a thing that passes, and has parts without texture
 MOVES = 0.5  # of the lines may be lively: a tear anywhere would be seen
+REPEATS, LEAST_REPEATED = 0.4, 1.2  # of the lively lines, and their usual change: they stood still together
 WINDOW_NS = 2 * SECOND_NS
+APART_NS, REPEATED_NS = 900_000_000, 450_000_000  # between tears, or before one, at the beginning
 QUIET_NS = 2_500_000_000  # of such movement without a tear, after which it has ended,
 OVER_NS = 8 * SECOND_NS  # or of anything
 
@@ -70,7 +73,7 @@ CHANGED_LINES: Feature[Frame, Lines | None] = Feature("changed_lines", _changed_
 class TearingParams(Params):
     """How many torn pictures are too many."""
 
-    min_tears: int = Field(default=4, ge=2, le=50, description="torn pictures within two seconds")
+    min_tears: int = Field(default=3, ge=2, le=50, description="torn pictures within two seconds")
 
 
 class _Tear(NamedTuple):
@@ -79,6 +82,7 @@ class _Tear(NamedTuple):
     edge: float  # height, 0 at the top to 1
     band: npt.NDArray[np.intp]  # lines that stood still
     usual: float  # mean change of theirs
+    whole: bool = False  # all that moves stood still: no edge was seen
 
 
 class Tearing(Detector[TearingParams]):
@@ -105,6 +109,7 @@ class Tearing(Detector[TearingParams]):
         self._seen = 0
         self._maybe: _Tear | None = None  # until the next picture shows whether the band goes on
         self._tears: deque[_Tear] = deque(maxlen=256)
+        self._repeats: deque[_Tear] = deque(maxlen=64)
         self._last_ns = 0  # the end of the last that had another one near
         self._moved_ns = 0  # of movement, almost everywhere, since then
         self._second = -1
@@ -120,8 +125,11 @@ class Tearing(Detector[TearingParams]):
                 self._seen, self._maybe = 0, None
             maybe, self._maybe = self._maybe, None
             if maybe is not None and float(changes[maybe.band].mean()) >= WENT_ON * maybe.usual:
-                self._tears.append(maybe)
-                yield from self._judge(now)
+                if maybe.whole:
+                    self._repeated(maybe)
+                else:
+                    self._tears.append(maybe)
+                    yield from self._judge(now)
             if self._seen >= PAST:
                 self._maybe = self._tear(view, changes)
             self._past[self._seen % PAST] = changes
@@ -139,6 +147,7 @@ class Tearing(Detector[TearingParams]):
         if event.kind in ("jump", "signalled"):
             yield from self._hold.reset(event.at_ns)
             self._tears.clear()
+            self._repeats.clear()
             self._seen, self._maybe = 0, None
 
     def finish(self, at_ns: int) -> Iterator[Finding]:
@@ -151,32 +160,55 @@ class Tearing(Detector[TearingParams]):
         # The median of PAST values is at most their sum divided by how many are not below it: cheaper to say.
         most = np.add.reduce(self._past, axis=0) / (PAST // 2 + 1)
         may_move = most >= LIVELY
-        if np.count_nonzero(may_move) >= MOVES * len(changes):
+        if np.count_nonzero(most >= 2 * LIVELY) >= MOVES * len(changes):
             self._moved_ns += view.end_ns - view.at_ns
         may_rest = may_move & (changes <= np.maximum(LEAST_STILL, STILL * most))
         if np.count_nonzero(may_rest) < NEAR:
             return None
         usual = np.sort(self._past, axis=0)[PAST // 2]
         lively = np.flatnonzero(usual >= LIVELY)
-        if len(lively) < max(2 * NEAR, LEAST_LIVELY * len(changes)):
+        if len(lively) < 2 * NEAR:
             return None
         share = changes[lively] / usual[lively]
         still = (share <= STILL) | (changes[lively] <= LEAST_STILL)
-        moving = share >= MOVING
-        if np.count_nonzero(still) < NEAR or np.count_nonzero(moving) < NEAR:
+        if np.count_nonzero(still) < NEAR:
             return None
-        near = max(EDGE, 1 + round(BLOCK * len(changes) / view.size[1]))
+        band = lively[still]
+        mean = float(usual[band].mean())
+        if float(changes[band].mean()) > ALL_STILL * mean:
+            return None
+        edge = None
+        if mean >= LEAST_USUAL and len(lively) >= LEAST_LIVELY * len(changes):
+            near = max(EDGE, 1 + round(BLOCK * len(changes) / view.size[1]))
+            edge = self._sharp_edge(lively, still, share >= MOVING, near)
+        if edge is not None:
+            return _Tear(view.at_ns, view.end_ns, edge / len(changes), band, mean)
+        if mean >= LEAST_REPEATED and len(band) >= REPEATS * len(lively):
+            return _Tear(view.at_ns, view.end_ns, 0.0, band, mean, whole=True)
+        return None
+
+    def _sharp_edge(
+        self,
+        lively: npt.NDArray[np.intp],
+        still: npt.NDArray[np.bool_],
+        moving: npt.NDArray[np.bool_],
+        near: int,
+    ) -> int | None:
+        """The line at which standing still turns within `near` lines into moving, or the other way round."""
+        if np.count_nonzero(moving) < NEAR:
+            return None
         for place in np.flatnonzero(still[1:] != still[:-1]) + 1:
             for above, below in ((still, moving), (moving, still)):
                 edge = self._edge(lively, above, below, int(place), near)
-                if edge is None:
-                    continue
-                band = lively[still]
-                mean = float(usual[band].mean())
-                if mean < LEAST_USUAL or float(changes[band].mean()) > ALL_STILL * mean:
-                    return None
-                return _Tear(view.at_ns, view.end_ns, edge / len(changes), band, mean)
+                if edge is not None:
+                    return edge
         return None
+
+    def _repeated(self, repeat: _Tear) -> None:
+        """All that moves stood still: where it tore before, it tore outside of that."""
+        self._repeats.append(repeat)
+        if self._hold.is_open:
+            self._last_ns, self._moved_ns = repeat.end_ns, 0
 
     @staticmethod
     def _edge(
@@ -216,10 +248,11 @@ class Tearing(Detector[TearingParams]):
     def _beginning(self) -> int:
         """The first of the tears that follow each other closely."""
         begin = self._tears[-1].at_ns
-        for tear in reversed(self._tears):
-            if begin - tear.at_ns > WINDOW_NS:
+        for tear in sorted((*self._tears, *self._repeats), reverse=True, key=lambda t: t.at_ns):
+            if begin - tear.at_ns > APART_NS:
                 break
-            begin = tear.at_ns
+            if not tear.whole or begin - tear.at_ns <= REPEATED_NS:
+                begin = tear.at_ns
         return begin
 
 
