@@ -50,8 +50,11 @@ LEAST_LIVELY = 0.45  # of the lines are: less is a thing that passes, and has pa
 MOVES = 0.5  # of the lines may be lively: a tear anywhere would be seen
 REPEATS, LEAST_REPEATED = 0.4, 1.2  # of the lively lines, and their usual change: they stood still together
 WINDOW_NS = 2 * SECOND_NS
-APART_NS, REPEATED_NS = 900_000_000, 450_000_000  # between tears, or before one, at the beginning
+APART_NS, REPEATED_NS = 900_000_000, 600_000_000  # between tears, or before one, at the beginning
 QUIET_NS = 2_500_000_000  # of such movement without a tear, after which it has ended,
+FOR_NS = (
+    5 * SECOND_NS
+)  # after a tear, what stands still as a whole is another: later, it may be the programme's own
 OVER_NS = 8 * SECOND_NS  # or of anything
 
 Lines = npt.NDArray[np.float32]  # (..., thinned lines)
@@ -207,7 +210,7 @@ class Tearing(Detector[TearingParams]):
     def _repeated(self, repeat: _Tear) -> None:
         """All that moves stood still: where it tore before, it tore outside of that."""
         self._repeats.append(repeat)
-        if self._hold.is_open:
+        if self._hold.is_open and repeat.at_ns - self._tears[-1].at_ns <= FOR_NS:
             self._last_ns, self._moved_ns = repeat.end_ns, 0
 
     @staticmethod
