@@ -1,4 +1,4 @@
-"""What the detectors share that tell a fault by a value of the picture that rises or falls at once within a shot."""
+"""What the detectors share that tell a fault by what changes at once within a shot: a value that rises or falls."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ P = TypeVar("P", bound=Params)
 CLOSE_NS = 600_000_000
 
 
-class RisingDetector(Detector[P]):
-    """Measures `measures` once a second, and opens a warning when it rose as its `Rise` says and stays up.
+class SampledDetector(Detector[P]):
+    """Measures `measures` once a second, and opens a warning when the picture has changed within a shot and stays so.
 
-    A subclass names the feature and its unit, adds `PATCHES` to its needs, and says what has risen.
-    Where what rises is not the value itself, it overrides `since`.
+    A subclass names the feature and its unit, adds `PATCHES` to its needs, and says in `since` what has changed.
     """
 
     scope = Scope.VIDEO
@@ -37,11 +36,8 @@ class RisingDetector(Detector[P]):
     unit: ClassVar[str]
     worst: ClassVar[Literal["max", "min"]] = "max"
 
-    def __init__(
-        self, params: P, track: str | None, *, rise: Rise, threshold: float, min_seconds: float
-    ) -> None:
+    def __init__(self, params: P, track: str | None, *, threshold: float, min_seconds: float) -> None:
         super().__init__(params, track)
-        self._rise = rise
         self._hold = Hold(
             self,
             value=self.measures.name,
@@ -53,11 +49,6 @@ class RisingDetector(Detector[P]):
             worst=self.worst,
         )
         self._second = -1
-
-    @property
-    def ready(self) -> bool:
-        """Whether there is a past to compare with."""
-        return self._rise.known
 
     def picture(self, view: PictureView) -> Iterator[Finding]:
         """Compare with the same scene a moment ago."""
@@ -71,6 +62,25 @@ class RisingDetector(Detector[P]):
         since = self.since(view, value)
         at_ns = view.at_ns if since is None else since
         yield from self._hold.update(at_ns, since is not None, value, end_ns=view.end_ns)
+
+    def since(self, view: PictureView, value: float) -> int | None:
+        """Since when it has been so, or None."""
+        raise NotImplementedError
+
+
+class RisingDetector(SampledDetector[P]):
+    """One whose value rises as its `Rise` says. Where what rises is not the value itself, it overrides `since`."""
+
+    def __init__(
+        self, params: P, track: str | None, *, rise: Rise, threshold: float, min_seconds: float
+    ) -> None:
+        super().__init__(params, track, threshold=threshold, min_seconds=min_seconds)
+        self._rise = rise
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a past to compare with."""
+        return self._rise.known
 
     def since(self, view: PictureView, value: float) -> int | None:
         """Since when the value is up, or None."""

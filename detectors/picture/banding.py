@@ -3,13 +3,13 @@
 Measures  `level_comb`, ratio, once a second: how far the levels of luma in smooth areas form a comb, that is, levels at
           even distances (of 7 to 33 8-bit code values) are common and those between them are rare: 0 where they are
           not, 2 where there is nothing between them. Pictures have 0.1 to 0.5, few-coloured drawings up to 0.8.
-Defect    `banding`, warning: within a shot, the comb of one distance rises at once by `min_rise`, to `min_comb` or more,
-          or it is `certain_comb` after a cut too; for `min_seconds`. It goes on over cuts as long as a comb of about
-          that distance is there. Dated at the first such picture. A fade is none.
+Defect    `banding`, warning: within a shot, the comb of one distance rises at once by `min_rise` to `min_comb`, or one
+          of `certain_comb` stays across a cut; for `min_seconds`. It goes on over cuts as long as a comb of about that
+          distance is there. Dated at the first such picture. A fade is none.
 Blind to  Bands less than seven code values apart, as 8 bits have them by nature; bands of uneven height, as a coder or
           noise reduction leaves them at times, and fewer than four of them; dither and noise over the bands; colour
-          that is banded where luma is not. What comes with a cut, or was there from the beginning, is told only where
-          it is `certain_comb`.
+          that is banded where luma is not. What comes with a cut, or was there from the beginning, is told after the
+          next cut, and only where it is `certain_comb`: drawings of a few colours have combs too, each shot its own.
 Source    Tandon et al., "CAMBI: contrast-aware multiscale banding index", 2021: steps between flat surroundings of a
           visible contrast. That a quantiser's levels are at even distances is our criterion.
 """
@@ -18,8 +18,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -31,8 +33,8 @@ from detectors.detector import Params
 from detectors.events import Break
 from detectors.frame import SAMPLED_HZ, Feature, Frame, PictureView
 from detectors.picture_features import LUMA_SMALL
-from detectors.rising import RisingDetector
-from detectors.shots import PATCHES, Rise
+from detectors.rising import SampledDetector
+from detectors.shots import PATCHES, Scene
 
 Combs = npt.NDArray[np.float32]  # (periods,) how far levels of each distance form a comb
 
@@ -45,10 +47,12 @@ FEW, MUCH = 0.0004, 0.008  # of the raster, at one level: below, it is no eviden
 LEAST = 0.12 / LEVELS  # of the raster, a level: less in smooth areas makes no comb
 MOST = 3.0  # times an even course, that a level counts for
 COURSE = 0.8  # standard deviation that the levels are blurred by, code values: a coder's own error
-USUAL = 7  # samples that tell what was usual
+PAST = 12  # samples that are kept
+ROSE_FROM, ROSE_TO = 0.35, 0.6  # of a rise, on two samples next to each other
 NEAR = 2  # periods up and down at which it is the same comb
-GONE = 0.5  # of what it has been: down
+GONE, LEVEL_STEP = 0.5, 0.2  # of what it has been: down; and with which that follows
 STILL_COMB = 0.75  # of `min_comb`: below, it is none
+SURE = 3  # samples after a cut
 DIPS = 2  # samples below that do not end it
 KEPT_CONTRAST = 0.8  # of the contrast between parts is left, else it is a fade
 
@@ -65,8 +69,10 @@ class _Group(NamedTuple):
 @lru_cache(maxsize=1)
 def _groups() -> tuple[_Group, ...]:
     groups = []
-    for begin, end in zip(GROUPS[:-1], GROUPS[1:], strict=True):
-        waves, centres, first = [], [], []
+    for begin, end in pairwise(GROUPS):
+        waves: list[npt.NDArray[Any]] = []
+        centres: list[int] = []
+        first: list[int] = []
         for period in PERIODS[begin:end]:
             first.append(len(waves))
             for centre in np.arange(0.0, LEVELS, period):
@@ -118,79 +124,130 @@ LEVEL_COMB: Feature[Frame, float | None] = Feature(
 """The strongest of `COMBS`."""
 
 
+@dataclass(slots=True)
+class _Comb:
+    """The comb that is there."""
+
+    place: int  # of its distance among `PERIODS`
+    level: float
+    dips: int = 0
+
+
+@dataclass(slots=True)
+class _Certain:
+    """A comb that did not rise within a shot, but is strong enough to be told once it has stayed across a cut."""
+
+    since_ns: int
+    place: int
+    cuts: int = 0
+    samples: int = 0  # since the last cut
+
+
 class BandingParams(Params):
     """What counts as banding."""
 
-    min_comb: float = Field(default=0.45, gt=0, le=2, description="ratio; 2 is a comb without anything between")
+    min_comb: float = Field(
+        default=0.45, gt=0, le=2, description="ratio; 2 is a comb without anything between"
+    )
     min_rise: float = Field(default=0.2, gt=0, le=2, description="ratio, more than before within the shot")
-    certain_comb: float = Field(default=0.9, gt=0, le=2, description="ratio that no programme has")
+    certain_comb: float = Field(default=0.9, gt=0, le=2, description="ratio that few drawings have")
     min_seconds: float = Field(default=2.0, ge=0, le=3600, description="seconds of media time")
 
 
-class Banding(RisingDetector[BandingParams]):
+class Banding(SampledDetector[BandingParams]):
     """See the module's docstring."""
 
     id = "banding"
     trial = True
     needs = (LEVEL_COMB, COMBS, PATCHES)
-    suppressed_by = (*RisingDetector.suppressed_by, "blockiness")
+    suppressed_by = (*SampledDetector.suppressed_by, "blockiness")
     measures = LEVEL_COMB
     unit = "ratio"
     Params = BandingParams
 
     def __init__(self, params: BandingParams, track: str | None) -> None:
-        rise = Rise(floor=params.min_rise, factor=1.0, plus=params.min_rise, back=0.0, kept=KEPT_CONTRAST)
-        super().__init__(
-            params, track, rise=rise, threshold=params.min_comb, min_seconds=params.min_seconds
-        )
-        self._usual: deque[Combs] = deque(maxlen=USUAL)
-        self._period = 0  # of the comb that is there: its place among `PERIODS`
-        self._level: float | None = None  # of it
-        self._dips = 0
+        super().__init__(params, track, threshold=params.min_comb, min_seconds=params.min_seconds)
+        self._scene = Scene()
+        self._combs: deque[tuple[int, Combs]] = deque(maxlen=PAST)  # of the latest samples, oldest first
+        self._there: _Comb | None = None
+        self._certain: _Certain | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a past to compare with."""
+        return self._there is not None or self._scene.known
 
     def since(self, view: PictureView, value: float) -> int | None:
         """Since when levels form a comb that they did not form before."""
         combs = view[COMBS]
-        if self._level is not None:
-            return self._goes_on(view, combs)
-        usual = np.median(np.array(self._usual), axis=0) if self._usual else combs
-        rises = combs - usual
-        at = int(rises.argmax())
-        risen = self._rise.update(
-            view.at_ns, view[PATCHES], float(rises[at]), high=float(combs[at]) >= self.params.min_comb
-        )
-        if risen is None and value >= self.params.certain_comb:
-            risen, at = view.at_ns, int(combs.argmax())
-        if risen is None:
-            self._usual.append(combs)
+        self._scene.add(view.at_ns, view[PATCHES], value)
+        self._combs.append((view.at_ns, combs))
+        if self._there is not None:
+            return self._goes_on(self._there, view.at_ns, combs)
+        since = self._risen(combs)
+        since = since or self._stays(view.at_ns, combs)
+        if since is None:
             return None
-        self._period, self._level, self._dips = at, float(combs[at]), 0
-        return risen
+        self._certain = None
+        self._there = _Comb(since[1], float(combs[since[1]]))
+        return since[0]
 
-    def _goes_on(self, view: PictureView, combs: Combs) -> int | None:
-        assert self._level is not None
-        near = combs[max(0, self._period - NEAR) : self._period + NEAR + 1]
-        here = float(near.max())
-        self._rise.update(view.at_ns, view[PATCHES], 1.0)
-        if here >= max(GONE * self._level, STILL_COMB * self.params.min_comb):
-            self._level += 0.2 * (here - self._level)
-            self._dips = 0
-            return view.at_ns
-        self._dips += 1
-        if self._dips > DIPS:
-            self._forget()
+    def _risen(self, combs: Combs) -> tuple[int, int] | None:
+        """(since when, place among `PERIODS`) of the comb that rose most in this shot, if far and at once."""
+        strong = combs >= self.params.min_comb
+        if not strong.any():
+            return None
+        past = self._scene.earlier()
+        if not past or any(self._scene.contrast < KEPT_CONTRAST * one.patches.std() for one in past):
+            return None
+        first_ns = past[0].at_ns
+        before = np.array([other for at_ns, other in self._combs if first_ns <= at_ns][:-1])
+        usual = np.sort(before, axis=0)[(len(before) - 1) // 2]
+        place = int(np.where(strong, combs - usual, 0).argmax())
+        rise = float(combs[place] - usual[place])
+        if rise < self.params.min_rise:
+            return None
+        later_ns, later = self._combs[-1][0], combs
+        for at_ns, other in reversed(self._combs):
+            if other[place] <= usual[place] + ROSE_FROM * rise:
+                return (later_ns, place) if later[place] >= usual[place] + ROSE_TO * rise else None
+            later_ns, later = at_ns, other
         return None
 
-    def _forget(self) -> None:
-        self._level = None
-        self._usual.clear()
-        self._rise.withdraw()
+    def _stays(self, at_ns: int, combs: Combs) -> tuple[int, int] | None:
+        """The same of one that is strong in any picture, and was there before the last cut too."""
+        place = int(combs.argmax())
+        if combs[place] < self.params.certain_comb:
+            self._certain = None
+            return None
+        if self._certain is None or abs(place - self._certain.place) > 1:
+            self._certain = _Certain(at_ns, place)
+        if not self._scene.known:
+            self._certain.cuts += at_ns > self._certain.since_ns
+            self._certain.samples = 0
+        self._certain.samples += 1
+        if not self._certain.cuts or self._certain.samples < SURE:
+            return None
+        return self._certain.since_ns, place
+
+    def _goes_on(self, there: _Comb, at_ns: int, combs: Combs) -> int | None:
+        here = float(combs[max(0, there.place - NEAR) : there.place + NEAR + 1].max())
+        if here >= max(GONE * there.level, STILL_COMB * self.params.min_comb):
+            there.level += LEVEL_STEP * (here - there.level)
+            there.dips = 0
+            return at_ns
+        there.dips += 1
+        if there.dips > DIPS:
+            self._there = None
+        return None
 
     def broke(self, event: Break) -> Iterator[Finding]:
         """Another clock: pictures before and after say nothing about each other."""
         if event.kind in ("jump", "signalled"):
-            self._forget()
-        yield from super().broke(event)
+            self._scene.forget()
+            self._combs.clear()
+            self._certain = None
+        yield from ()
 
 
 DETECTOR = Banding
