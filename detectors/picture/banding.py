@@ -47,13 +47,14 @@ FEW, MUCH = 0.0004, 0.008  # of the raster, at one level: below, it is no eviden
 LEAST = 0.12 / LEVELS  # of the raster, a level: less in smooth areas makes no comb
 MOST = 3.0  # times an even course, that a level counts for
 COURSE = 0.8  # standard deviation that the levels are blurred by, code values: a coder's own error
-PAST = 12  # samples that are kept
-ROSE_FROM, ROSE_TO = 0.35, 0.6  # of a rise, on two samples next to each other
+PAST, LEAST_PAST = 12, 3  # samples that are kept; and that must be known of a shot
+ROSE_FROM, ROSE_TO = 0.35, 0.45  # of a rise, on two samples next to each other: a coder hesitates
 NEAR = 2  # periods up and down at which it is the same comb
 GONE, LEVEL_STEP = 0.5, 0.2  # of what it has been: down; and with which that follows
 STILL_COMB = 0.75  # of `min_comb`: below, it is none
 SURE = 3  # samples after a cut
 DIPS = 2  # samples below that do not end it
+SAME_LIGHT = 10.0  # 8-bit code values that levels may move by on average meanwhile: more is another picture
 KEPT_CONTRAST = 0.8  # of the contrast between parts is left, else it is a fade
 
 
@@ -106,22 +107,31 @@ def combs_of(counts: npt.NDArray[np.float32]) -> Combs:
     return np.asarray(np.concatenate(out), np.float32)
 
 
-def _combs(frame: Frame) -> Combs:
+class Levels(NamedTuple):
+    """What a picture's levels of luma are like."""
+
+    combs: Combs  # in smooth areas, of the thinned luma
+    below: npt.NDArray[np.float32]  # (256,) share of all samples at each level or below it
+
+
+def _levels(frame: Frame) -> Levels:
     small = frame[LUMA_SMALL]
     window = np.ones((3, 3), np.uint8)
     varies = cv2.subtract(cv2.dilate(small, window), cv2.erode(small, window))
     smooth = cv2.threshold(varies, SMOOTH, 255, cv2.THRESH_BINARY_INV)[1]
     counts = cv2.calcHist([small], [0], smooth, [LEVELS], [0, LEVELS]).ravel()
-    return combs_of(np.asarray(counts / np.float32(small.size), np.float32))
+    share = np.float32(1 / small.size)
+    below = np.cumsum(cv2.calcHist([small], [0], None, [LEVELS], [0, LEVELS]).ravel() * share)
+    return Levels(combs_of(counts * share), np.asarray(below, np.float32))
 
 
-COMBS: Feature[Frame, Combs] = Feature("combs", _combs, rate_hz=SAMPLED_HZ)
-"""How far the levels of smooth areas of the thinned luma form a comb, for each of `PERIODS`."""
+LEVELS_OF: Feature[Frame, Levels] = Feature("banding_levels", _levels, rate_hz=SAMPLED_HZ)
+"""The levels of luma of a picture."""
 
 LEVEL_COMB: Feature[Frame, float | None] = Feature(
-    "level_comb", lambda frame: float(frame[COMBS].max()), rate_hz=SAMPLED_HZ
+    "level_comb", lambda frame: float(frame[LEVELS_OF].combs.max()), rate_hz=SAMPLED_HZ
 )
-"""The strongest of `COMBS`."""
+"""The strongest comb of them, whatever its distance."""
 
 
 @dataclass(slots=True)
@@ -149,7 +159,7 @@ class BandingParams(Params):
     min_comb: float = Field(
         default=0.45, gt=0, le=2, description="ratio; 2 is a comb without anything between"
     )
-    min_rise: float = Field(default=0.2, gt=0, le=2, description="ratio, more than before within the shot")
+    min_rise: float = Field(default=0.32, gt=0, le=2, description="ratio, more than before within the shot")
     certain_comb: float = Field(default=0.9, gt=0, le=2, description="ratio that few drawings have")
     min_seconds: float = Field(default=2.0, ge=0, le=3600, description="seconds of media time")
 
@@ -159,7 +169,7 @@ class Banding(SampledDetector[BandingParams]):
 
     id = "banding"
     trial = True
-    needs = (LEVEL_COMB, COMBS, PATCHES)
+    needs = (LEVEL_COMB, LEVELS_OF, PATCHES)
     suppressed_by = (*SampledDetector.suppressed_by, "blockiness")
     measures = LEVEL_COMB
     unit = "ratio"
@@ -168,7 +178,7 @@ class Banding(SampledDetector[BandingParams]):
     def __init__(self, params: BandingParams, track: str | None) -> None:
         super().__init__(params, track, threshold=params.min_comb, min_seconds=params.min_seconds)
         self._scene = Scene()
-        self._combs: deque[tuple[int, Combs]] = deque(maxlen=PAST)  # of the latest samples, oldest first
+        self._past: deque[tuple[int, Levels]] = deque(maxlen=PAST)  # the latest samples, oldest first
         self._there: _Comb | None = None
         self._certain: _Certain | None = None
 
@@ -179,12 +189,12 @@ class Banding(SampledDetector[BandingParams]):
 
     def since(self, view: PictureView, value: float) -> int | None:
         """Since when levels form a comb that they did not form before."""
-        combs = view[COMBS]
+        levels, combs = view[LEVELS_OF], view[LEVELS_OF].combs
         self._scene.add(view.at_ns, view[PATCHES], value)
-        self._combs.append((view.at_ns, combs))
+        self._past.append((view.at_ns, levels))
         if self._there is not None:
             return self._goes_on(self._there, view.at_ns, combs)
-        since = self._risen(combs)
+        since = self._risen(levels)
         since = since or self._stays(view.at_ns, combs)
         if since is None:
             return None
@@ -192,25 +202,26 @@ class Banding(SampledDetector[BandingParams]):
         self._there = _Comb(since[1], float(combs[since[1]]))
         return since[0]
 
-    def _risen(self, combs: Combs) -> tuple[int, int] | None:
+    def _risen(self, now: Levels) -> tuple[int, int] | None:
         """(since when, place among `PERIODS`) of the comb that rose most in this shot, if far and at once."""
-        strong = combs >= self.params.min_comb
-        if not strong.any():
+        strong = now.combs >= self.params.min_comb
+        past = self._scene.earlier() if strong.any() else []
+        if len(past) < LEAST_PAST or any(
+            self._scene.contrast < KEPT_CONTRAST * one.patches.std() for one in past
+        ):
             return None
-        past = self._scene.earlier()
-        if not past or any(self._scene.contrast < KEPT_CONTRAST * one.patches.std() for one in past):
-            return None
-        first_ns = past[0].at_ns
-        before = np.array([other for at_ns, other in self._combs if first_ns <= at_ns][:-1])
-        usual = np.sort(before, axis=0)[(len(before) - 1) // 2]
-        place = int(np.where(strong, combs - usual, 0).argmax())
-        rise = float(combs[place] - usual[place])
+        before = np.array([other.combs for at_ns, other in self._past if past[0].at_ns <= at_ns][:-1])
+        usual = before.min(axis=0)
+        place = int(np.where(strong, now.combs - usual, 0).argmax())
+        rise = float(now.combs[place] - usual[place])
         if rise < self.params.min_rise:
             return None
-        later_ns, later = self._combs[-1][0], combs
-        for at_ns, other in reversed(self._combs):
-            if other[place] <= usual[place] + ROSE_FROM * rise:
-                return (later_ns, place) if later[place] >= usual[place] + ROSE_TO * rise else None
+        later_ns, later = self._past[-1]
+        for at_ns, other in reversed(self._past):
+            if other.combs[place] <= usual[place] + ROSE_FROM * rise:
+                at_once = later.combs[place] >= usual[place] + ROSE_TO * rise
+                moved = float(np.abs(now.below - other.below).sum())  # 8-bit code values, on average
+                return (later_ns, place) if at_once and moved <= SAME_LIGHT else None
             later_ns, later = at_ns, other
         return None
 
@@ -245,7 +256,7 @@ class Banding(SampledDetector[BandingParams]):
         """Another clock: pictures before and after say nothing about each other."""
         if event.kind in ("jump", "signalled"):
             self._scene.forget()
-            self._combs.clear()
+            self._past.clear()
             self._certain = None
         yield from ()
 
