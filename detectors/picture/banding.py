@@ -40,6 +40,9 @@ Combs = npt.NDArray[np.float32]  # (periods,) how far levels of each distance fo
 
 LEVELS = 256
 PERIODS = tuple(7.0 * 1.07**n for n in range(24))  # 8-bit code values
+MORE = np.where(
+    np.array(PERIODS) > 18.0, 1.15, 1.0
+)  # times what is asked for: fewer levels form a comb by chance
 GROUPS = (0, 5, 10, 15, 20, 24)  # of periods that are compared with one even course of the levels
 WINDOW = 4.0  # periods that are looked at together: levels need not be even from black to white
 SMOOTH = 4  # 8-bit code values within 3 x 3 thinned samples: more is texture or an edge
@@ -54,7 +57,9 @@ GONE, LEVEL_STEP = 0.5, 0.2  # of what it has been: down; and with which that fo
 STILL_COMB = 0.75  # of `min_comb`: below, it is none
 SURE = 3  # samples after a cut
 DIPS = 2  # samples below that do not end it
-SAME_LIGHT = 10.0  # 8-bit code values that levels may move by on average meanwhile: more is another picture
+SAME_LIGHT = (
+    8.0  # 8-bit code values that levels may move by, on average, when it rises and in the next samples
+)
 KEPT_CONTRAST = 0.8  # of the contrast between parts is left, else it is a fade
 
 
@@ -113,6 +118,10 @@ class Levels(NamedTuple):
     combs: Combs  # in smooth areas, of the thinned luma
     below: npt.NDArray[np.float32]  # (256,) share of all samples at each level or below it
 
+    def moved_from(self, other: Levels) -> float:
+        """By how many 8-bit code values the levels of two pictures differ, on average."""
+        return float(np.abs(self.below - other.below).sum())
+
 
 def _levels(frame: Frame) -> Levels:
     small = frame[LUMA_SMALL]
@@ -141,6 +150,7 @@ class _Comb:
     place: int  # of its distance among `PERIODS`
     level: float
     dips: int = 0
+    unsure: int = 2  # samples that may yet show that the picture turns into another one
 
 
 @dataclass(slots=True)
@@ -193,7 +203,7 @@ class Banding(SampledDetector[BandingParams]):
         self._scene.add(view.at_ns, view[PATCHES], value)
         self._past.append((view.at_ns, levels))
         if self._there is not None:
-            return self._goes_on(self._there, view.at_ns, combs)
+            return self._goes_on(self._there, view.at_ns, levels)
         since = self._risen(levels)
         since = since or self._stays(view.at_ns, combs)
         if since is None:
@@ -204,7 +214,7 @@ class Banding(SampledDetector[BandingParams]):
 
     def _risen(self, now: Levels) -> tuple[int, int] | None:
         """(since when, place among `PERIODS`) of the comb that rose most in this shot, if far and at once."""
-        strong = now.combs >= self.params.min_comb
+        strong = now.combs >= self.params.min_comb * MORE
         past = self._scene.earlier() if strong.any() else []
         if len(past) < LEAST_PAST or any(
             self._scene.contrast < KEPT_CONTRAST * one.patches.std() for one in past
@@ -212,16 +222,15 @@ class Banding(SampledDetector[BandingParams]):
             return None
         before = np.array([other.combs for at_ns, other in self._past if past[0].at_ns <= at_ns][:-1])
         usual = before.min(axis=0)
-        place = int(np.where(strong, now.combs - usual, 0).argmax())
+        place = int(np.where(strong, (now.combs - usual) / MORE, 0).argmax())
         rise = float(now.combs[place] - usual[place])
-        if rise < self.params.min_rise:
+        if rise < self.params.min_rise * MORE[place]:
             return None
         later_ns, later = self._past[-1]
         for at_ns, other in reversed(self._past):
             if other.combs[place] <= usual[place] + ROSE_FROM * rise:
                 at_once = later.combs[place] >= usual[place] + ROSE_TO * rise
-                moved = float(np.abs(now.below - other.below).sum())  # 8-bit code values, on average
-                return (later_ns, place) if at_once and moved <= SAME_LIGHT else None
+                return (later_ns, place) if at_once and now.moved_from(other) <= SAME_LIGHT else None
             later_ns, later = at_ns, other
         return None
 
@@ -241,7 +250,13 @@ class Banding(SampledDetector[BandingParams]):
             return None
         return self._certain.since_ns, place
 
-    def _goes_on(self, there: _Comb, at_ns: int, combs: Combs) -> int | None:
+    def _goes_on(self, there: _Comb, at_ns: int, now: Levels) -> int | None:
+        if there.unsure and self._scene.known:
+            there.unsure -= 1
+            if now.moved_from(self._past[-2][1]) > SAME_LIGHT:  # it was the beginning of a dissolve
+                self._there = None
+                return None
+        combs = now.combs
         here = float(combs[max(0, there.place - NEAR) : there.place + NEAR + 1].max())
         if here >= max(GONE * there.level, STILL_COMB * self.params.min_comb):
             there.level += LEVEL_STEP * (here - there.level)
