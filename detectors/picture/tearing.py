@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import cv2
@@ -45,11 +46,13 @@ BLOCK, EDGE = (
     16,
     5,
 )  # within a coding block, of so many lines, or so many thinned ones, standing still turns to moving
+CREEPS = 0.12  # of the height, from one picture to the next
 SPREAD = 0.05  # of the height, over which the edges of a second lie
 LEAST_LIVELY = 0.45  # of the lines are: less is a thing that passes, and has parts without texture
 MOVES = 0.5  # of the lines may be lively: a tear anywhere would be seen
 REPEATS, LEAST_REPEATED = 0.4, 1.2  # of the lively lines, and their usual change: they stood still together
 WINDOW_NS = 2 * SECOND_NS
+LEAST_NS = 200_000_000  # from the first to the last: a pan that comes to rest line by line is over sooner
 APART_NS, REPEATED_NS = 900_000_000, 600_000_000  # between tears, or before one, at the beginning
 QUIET_NS = 2_500_000_000  # of such movement without a tear, after which it has ended,
 FOR_NS = (
@@ -239,13 +242,19 @@ class Tearing(Detector[TearingParams]):
 
     def _judge(self, now: int) -> Iterator[Finding]:
         recent = [tear for tear in self._tears if tear.at_ns > now - WINDOW_NS]
+        if not self._hold.is_open:
+            recent = _jumping(recent)
         edges = [tear.edge for tear in recent]
         count = float(sum(tear.at_ns > now - SECOND_NS for tear in recent))
         if len(recent) > 1:
             self._last_ns, self._moved_ns = recent[-1].end_ns, 0
         if self._hold.is_open:
             yield from self._hold.update(recent[-1].at_ns, True, count, end_ns=now)
-        elif len(recent) >= self.params.min_tears and max(edges) - min(edges) >= SPREAD:
+        elif (
+            len(recent) >= self.params.min_tears
+            and max(edges) - min(edges) >= SPREAD
+            and recent[-1].at_ns - recent[0].at_ns >= LEAST_NS
+        ):
             yield from self._hold.update(self._beginning(), True, count, end_ns=now)
 
     def _beginning(self) -> int:
@@ -257,6 +266,14 @@ class Tearing(Detector[TearingParams]):
             if not tear.whole or begin - tear.at_ns <= REPEATED_NS:
                 begin = tear.at_ns
         return begin
+
+
+def _jumping(tears: list[_Tear]) -> list[_Tear]:
+    """Those whose edge did not just creep on from that of the picture before, as it does in a wipe."""
+    creeps = [
+        one.end_ns == other.at_ns and abs(other.edge - one.edge) < CREEPS for one, other in pairwise(tears)
+    ]
+    return [tear for tear, crept in zip(tears, [False, *creeps], strict=True) if not crept]
 
 
 DETECTOR = Tearing
