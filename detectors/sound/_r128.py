@@ -64,25 +64,26 @@ class Meter:
         self.short_term: float | None = None
 
     def feed(self, energy: Real) -> None:
-        """The next steps of 10 ms; ten of them are a whole block."""
+        """The next steps of 10 ms; each ten of them are a block, unless that many do not fit."""
         joined = np.concatenate([self._recent, energy])
         sums = np.concatenate([[0.0], np.cumsum(joined)])
-        fresh = len(energy)
+        fresh, steps = len(energy), len(joined)
         for length in (MOMENTARY_STEPS, SHORT_TERM_STEPS):
-            if len(joined) < length:
+            if steps < length:
                 continue
             # Windows that end with one of the fresh steps; the last is the current one.
-            ends = np.arange(max(length, len(joined) - fresh + 1), len(joined) + 1)
-            means = np.maximum(sums[ends] - sums[ends - length], 0.0) / length
-            highest, current = lufs(float(means.max())), float(means[-1])
+            first = max(length, steps - fresh + 1)
+            means = np.maximum(sums[first:] - sums[first - length : -length], 0.0) / length
+            highest, current = lufs(float(means.max())), lufs(float(means[-1]))
             if length == MOMENTARY_STEPS:
-                self.momentary, self.momentary_max = lufs(current), max(self.momentary_max, highest)
-                if fresh == STEPS:
-                    self._gating.add(current)
+                self.momentary, self.momentary_max = current, max(self.momentary_max, highest)
+                gate = self._gating
             else:
-                self.short_term, self.short_term_max = lufs(current), max(self.short_term_max, highest)
-                if fresh == STEPS:
-                    self._range.add(current)
+                self.short_term, self.short_term_max = current, max(self.short_term_max, highest)
+                gate = self._range
+            if fresh % STEPS == 0:
+                for mean in means[::-STEPS][::-1].tolist():
+                    gate.add(mean)
         self._recent = joined[-(SHORT_TERM_STEPS + STEPS) :]
 
     @property

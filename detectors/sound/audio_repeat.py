@@ -72,13 +72,13 @@ class Likeness:
 
 def likeness(x: Samples, window: int, shortest: int, longest: int) -> Likeness:
     """How `x`'s last `window` samples are like those up to `longest` samples before them."""
-    past = x[-(window + longest) :].astype(np.float64)
+    past = x[-(window + longest) :]
     size = 1 << (len(past) - 1).bit_length()
-    whole, last = np.zeros((1, size)), np.zeros((1, size))
+    whole, last = np.zeros((2, 1, size), np.float32)
     whole[0, : len(past)], last[0, : len(past) - longest] = past, past[longest:]
     spectra = cv2.mulSpectrums(cv2.dft(whole), cv2.dft(last), 0, conjB=True)
     product = cv2.idft(spectra, flags=cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT)[0, : longest + 1]
-    sums = np.r_[0.0, np.cumsum(past * past)]
+    sums = np.r_[0.0, np.cumsum(np.square(past), dtype=np.float64)]
     energy = np.maximum(sums[window:] - sums[:-window], 1e-12)
     alike: Real = (product / np.sqrt(energy * energy[-1]))[::-1]  # by shift
     best = shortest + int(alike[shortest:-1].argmax())

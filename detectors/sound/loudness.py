@@ -89,6 +89,7 @@ class Loudness(Detector[LoudnessParams]):
         super().__init__(params, track)
         self._meter = Meter()
         self._past: deque[npt.NDArray[np.float64]] = deque(maxlen=(PAST_STEPS + SLOW_STEPS) // STEPS)
+        self._waiting: list[npt.NDArray[np.float64]] = []  # whole blocks that the meter was not fed yet
         self._blocks = 0
         self._end_ns = 0
         self._jump: float | None = None
@@ -111,11 +112,15 @@ class Loudness(Detector[LoudnessParams]):
             yield from self._restart()
         energy = view[K_WEIGHTED].energy
         self._end_ns = view.end_ns
-        self._meter.feed(energy)
+        self._blocks += 1
         if len(energy) == STEPS:
             self._past.append(energy)
-        self._blocks += 1
+            self._waiting.append(energy)
+        else:
+            self._feed()
+            self._meter.feed(energy)
         if self._blocks % EVERY_BLOCKS == 0:
+            self._feed()
             yield from self._compare(view.end_ns)
         if self._blocks % 10 == 0:
             yield from self._measure(view.end_ns)
@@ -125,7 +130,14 @@ class Loudness(Detector[LoudnessParams]):
         if event.kind in ("jump", "gap"):
             yield from self._restart()
 
+    def _feed(self) -> None:
+        """Feed the meter what waits: one call for several blocks."""
+        if self._waiting:
+            self._meter.feed(np.concatenate(self._waiting))
+            self._waiting.clear()
+
     def finish(self, at_ns: int) -> Iterator[Finding]:
+        self._feed()
         finals = (
             ("loudness_integrated", self._meter.integrated(), "LUFS"),
             ("loudness_range", self._meter.range(), "LU"),
@@ -138,6 +150,7 @@ class Loudness(Detector[LoudnessParams]):
 
     def _restart(self) -> Iterator[Finding]:
         """What was learned from neighbours in time is void; the programme's own loudness is not."""
+        self._feed()
         self._meter.restart()
         self._past.clear()
         self._jump = None
