@@ -44,6 +44,7 @@ HIGHEST_HZ, LEAST_COMB = (
     1000.0,
     10.0,
 )  # up to where, and by how many times those stand above what lies between
+MOST_TIMES = 5  # the fragment, in the shift at which sound is most like itself
 DIFFERENT = 0.35  # of the power: what differs by more from the fragment is something else
 
 
@@ -190,15 +191,27 @@ class AudioRepeat(Detector[AudioRepeatParams]):
         same = len(differs) - 1 - int(other[-1]) if len(other) else len(differs)
         began = found.shift + round(same * STEP_S * self._rate_hz)  # samples ago
         seconds = began / self._rate_hz
-        if seconds < self.params.min_seconds or began < self.params.min_times * found.fragment:
+        if seconds < self.params.min_seconds:
             return
-        period = found.shift / round(found.shift / found.fragment)
-        if comb(self._x, period, self._rate_hz) < LEAST_COMB:
+        period = self._period(found)
+        if period is None or began < self.params.min_times * period:
             return
         self._found = found
-        detail = f"{1000 * found.fragment / self._rate_hz:.0f} ms again and again"
+        detail = f"{1000 * period / self._rate_hz:.0f} ms again and again"
         at_ns = self._end_ns - round(seconds * SECOND)
         yield from self._hold.update(at_ns, True, found.correlation, end_ns=self._end_ns, detail=detail)
+
+    def _period(self, found: Likeness) -> float | None:
+        """The fragment's length in samples; None where it is a chord, or a note that is held.
+
+        A fragment of half a sample more than a whole number is most like itself two times later, and so on.
+        """
+        whole = found.shift / round(found.shift / found.fragment)
+        shortest = self.params.min_fragment_ms / 1000 * self._rate_hz
+        for times in range(1, MOST_TIMES + 1):
+            if whole / times >= shortest and comb(self._x, whole / times, self._rate_hz) >= LEAST_COMB:
+                return whole / times
+        return None
 
     def _goes_on(self, found: Likeness, fresh: int) -> Iterator[Finding]:
         other = np.flatnonzero(self._differs(found.shift, fresh) > DIFFERENT)

@@ -77,3 +77,13 @@ def test_a_beat_that_is_played_is_no_repeat() -> None:
 def test_a_word_said_three_times_is_no_repeat() -> None:
     word = speech(0.4)
     assert edges(repeat(), blocks(join(music(4), word, word, word, music(4, seed=1)))) == []
+
+
+@pytest.mark.parametrize("fragment_s", [0.1376, 0.07017, 0.1954])
+def test_a_fragment_of_half_a_sample_more_is_found_as_well(fragment_s: float) -> None:
+    """At 4,000 samples a second it is more like itself two or three times later."""
+    sound = join(music(4.0), stuck(music(6.0, seed=3), fragment_s), music(4.0, seed=4))
+    found = [f for f in findings(repeat(), blocks(sound)) if isinstance(f, DefectEdge)]
+    assert [f.edge.value for f in found] == ["opened", "closed"]
+    assert [f.at_ns / SECOND for f in found] == pytest.approx([4.0, 10.0], abs=0.1)
+    assert f"{1000 * fragment_s:.0f} ms" in (found[0].detail or "")
