@@ -51,6 +51,7 @@ BELOW_DB = 2.5
 MARGIN = 0.6  # of the rise
 SPREAD_MORE, AT_MOST_MORE = 0.04, 0.3  # dB for each dB that it rose by more, and at most: coarse coding
 SELDOM = 0.05  # of the steps in noise lie below its floor by so much
+BARE_DB, SELDOM_BARE = 2.0, 0.25  # around the floor; and of how often that is so in noise
 GONE = 0.12  # and of those in programme without it, more
 
 
@@ -173,6 +174,7 @@ class AudioNoise(Detector[AudioNoiseParams]):
             return
         self._band, self._fallen = band, floor - self._margin(float(rises[band]))
         count -= self._steady_from(levels[rose:] < floor - BELOW_DB)
+        count -= self._bare_from(levels[len(levels) - count :] - floor)
         low, high = (edge / 1000 for edge in BANDS_HZ[band])
         detail = f"{rises[band]:.0f} dB more from {low:.0f} to {high:.0f} kHz than before"
         yield from self._hold.update(self._at(count), True, floor, end_ns=self._end_ns, detail=detail)
@@ -206,6 +208,18 @@ class AudioNoise(Detector[AudioNoiseParams]):
         few = np.flatnonzero(sums[STEADY:] - sums[:-STEADY] <= GONE * STEADY)
         first = int(few[0]) if len(few) else 0
         return first + int((~below[first:]).argmax())
+
+    @staticmethod
+    def _bare_from(above: Real) -> int:
+        """The step from which on the bare floor is heard (levels `above` it in dB), if it hardly was for a while before.
+
+        Programme whose treble is as loud hides where noise began; it seldom has just the level of the noise.
+        """
+        bare = (above > -BARE_DB) & (above < BARE_DB)
+        usual = float(bare[-WINDOW:].mean())
+        first = int(np.cumsum(np.r_[0.0, usual / 2 - bare]).argmax())
+        hidden = first * STEP_S >= 1.0 and float(bare[:first].mean()) < usual * SELDOM_BARE
+        return first if hidden else 0
 
     def _at(self, steps: int) -> int:
         """Media time so many steps ago."""

@@ -130,3 +130,12 @@ def test_it_is_ready_when_there_is_a_floor_and_one_before() -> None:
     assert not detector.ready
     findings(detector, blocks(noise(8)))
     assert detector.ready
+
+
+def test_treble_of_the_programme_just_before_is_not_the_noise() -> None:
+    """A rustle, louder than the hiss and never as steady, up to where the hiss begins."""
+    rng = np.random.default_rng(8)
+    swell = np.repeat(10 ** (rng.uniform(5, 18, 50) / 20), RATE_HZ // 10).astype(np.float32)
+    before = join(speech(9.0), noise(5.0, -42.0, seed=4) * swell)
+    sound = hissed(join(before, speech(14.0, seed=2)), 14.0, 28.0, -40.0)
+    assert edges(audio_noise(), blocks(sound))[0] == ("opened", pytest.approx(14.0, abs=0.4))
