@@ -296,6 +296,7 @@ class Rise:
             if self._anew and high and not self._scene.known and self._usual:
                 usual = math.sqrt(self._factor) * median(self._usual) + self._plus
                 self._level = value if value >= max(usual, self._floor) else None
+                self._rose = [value] * SETTLING
                 return None if self._level is None else at_ns
             near = NEAR_FLOOR * self._floor
             if self._lasts is not None and self._usual:

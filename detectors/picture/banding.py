@@ -56,6 +56,8 @@ NEAR = 2  # periods up and down at which it is the same comb
 GONE, LEVEL_STEP = 0.5, 0.2  # of what it has been: down; and with which that follows
 STILL_COMB = 0.75  # of `min_comb`: below, it is none
 SURE = 3  # samples after a cut
+UNSURE, CALM_AFTER = 2, 3  # samples after it rose, and before,
+STIRRED, CALM = 2.0, 0.3  # in which levels move by so much, and then by so much less: a dissolve has ended
 DIPS = 2  # samples below that do not end it
 SAME_LIGHT = (
     8.0  # 8-bit code values that levels may move by, on average, when it rises and in the next samples
@@ -150,7 +152,7 @@ class _Comb:
     place: int  # of its distance among `PERIODS`
     level: float
     dips: int = 0
-    unsure: int = 2  # samples that may yet show that the picture turns into another one
+    unsure: int = UNSURE  # samples that may yet show that the picture turns, or turned, into another one
 
 
 @dataclass(slots=True)
@@ -191,6 +193,7 @@ class Banding(SampledDetector[BandingParams]):
         self._past: deque[tuple[int, Levels]] = deque(maxlen=PAST)  # the latest samples, oldest first
         self._there: _Comb | None = None
         self._certain: _Certain | None = None
+        self._stirred = 0.0  # how far levels moved from sample to sample just before it rose
 
     @property
     def ready(self) -> bool:
@@ -227,10 +230,13 @@ class Banding(SampledDetector[BandingParams]):
         if rise < self.params.min_rise * MORE[place]:
             return None
         later_ns, later = self._past[-1]
-        for at_ns, other in reversed(self._past):
+        for back, (at_ns, other) in enumerate(reversed(self._past)):
             if other.combs[place] <= usual[place] + ROSE_FROM * rise:
                 at_once = later.combs[place] >= usual[place] + ROSE_TO * rise
-                return (later_ns, place) if at_once and now.moved_from(other) <= SAME_LIGHT else None
+                if not at_once or now.moved_from(other) > SAME_LIGHT:
+                    return None
+                self._stirred = max(self._moves(back + CALM_AFTER, back), default=0.0)
+                return later_ns, place
             later_ns, later = at_ns, other
         return None
 
@@ -248,12 +254,21 @@ class Banding(SampledDetector[BandingParams]):
         self._certain.samples += 1
         if not self._certain.cuts or self._certain.samples < SURE:
             return None
+        self._stirred = 0.0
         return self._certain.since_ns, place
+
+    def _moves(self, first: int, last: int) -> list[float]:
+        """By how much the levels moved from sample to sample, from `first` samples ago to `last` samples ago."""
+        past = [levels for _, levels in list(self._past)[-1 - first : len(self._past) - last]]
+        return [now.moved_from(before) for before, now in pairwise(past)]
 
     def _goes_on(self, there: _Comb, at_ns: int, now: Levels) -> int | None:
         if there.unsure and self._scene.known:
             there.unsure -= 1
-            if now.moved_from(self._past[-2][1]) > SAME_LIGHT:  # it was the beginning of a dissolve
+            moves = self._moves(UNSURE - there.unsure, 0)
+            # It was the beginning of a dissolve, or the end of one to something that hardly moves.
+            calmed = not there.unsure and max(moves) < CALM * self._stirred and self._stirred >= STIRRED
+            if moves[-1] > SAME_LIGHT or calmed:
                 self._there = None
                 return None
         combs = now.combs

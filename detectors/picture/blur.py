@@ -146,7 +146,7 @@ class Blur(RisingDetector[BlurParams]):
         if len(shown) < 3:
             return False
         *usual, leap = (float(np.quantile(np.abs(b - a), LEAVES)) for a, b in pairwise(shown))
-        return leap > LIGHTER + LIGHTER_TIMES * max(usual)
+        return leap > LIGHTER + LIGHTER_TIMES * min(usual)
 
 
 DETECTOR = Blur

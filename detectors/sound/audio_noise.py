@@ -211,7 +211,7 @@ class AudioNoise(Detector[AudioNoiseParams]):
 
     @staticmethod
     def _bare_from(above: Real) -> int:
-        """The step from which on the bare floor is heard (levels `above` it in dB), if it hardly was for a while before.
+        """The step from which on the bare floor is heard (levels `above` it in dB), where it hardly was before.
 
         Programme whose treble is as loud hides where noise began; it seldom has just the level of the noise.
         """

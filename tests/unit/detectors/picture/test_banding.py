@@ -220,6 +220,17 @@ def test_drawings_that_follow_on_pictures_are_programme() -> None:
     assert edges(banding(), frames(shown)) == []
 
 
+@pytest.mark.parametrize("pictures", [10, 15, 20, 25])
+@pytest.mark.parametrize("at", range(4))
+def test_a_dissolve_to_a_drawing_is_programme(pictures: int, at: int) -> None:
+    """Its last pictures are nearly the drawing, whose levels form a comb, and then nothing moves."""
+    shown = []
+    for index, picture in enumerate(skies(9)):
+        share = min(1.0, max(0.0, (index - 75 - at) / pictures))
+        shown.append(mixed(picture, drawn(0), share))
+    assert edges(banding(), frames(shown)) == []
+
+
 def test_titles_and_tickers_over_pictures_are_programme() -> None:
     shown = []
     for index, picture in enumerate(skies(8)):
