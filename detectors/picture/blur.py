@@ -39,12 +39,13 @@ STILL_SOFT, STILL_LESS = (
     0.92,
 )  # times what counts as blurred, and what was usual: up to there it stays so
 BEFORE = 5  # values, the middlemost of which was usual
-FELL_FAR, FELL_FROM = 0.66, 1.22  # of the usual sharpness: blurred also up to so many times `max_sharpness`
+FELL_FAR, FELL_FROM = 0.72, 1.22  # of the usual sharpness: blurred also up to so many times `max_sharpness`
 FELL = 0.8  # of the usual sharpness is left, or less: else it was as soft
 KEPT_CONTRAST = 0.8  # of the contrast between parts is left, else it is a fade
 RACING = 2.0  # times softer, in fast movement
 LEAVES = 0.95  # of the parts keep their brightness,
-LIGHTER, LIGHTER_TIMES = 6.0, 2.5  # up to so many code values, and so many times what changes anyway
+LIGHTER, LIGHTER_TIMES = 6.0, 2.5  # up to so many code values, and so many times what changed least
+MOVES = 4  # of the samples before, a short dissolve included: in a long one, sharpness does not go at once
 SETTLED = 1.35  # times softer again: focus that is being lost
 
 
@@ -142,7 +143,7 @@ class Blur(RisingDetector[BlurParams]):
     def _something_went(self, since: int) -> bool:
         """Whether parts became lighter or darker then, as where a title goes: blur leaves their brightness."""
         after = next(n for n, (at_ns, _) in enumerate(self._seen) if at_ns >= since)
-        shown = [patches for _, patches in list(self._seen)[max(0, after - 4) : after + 1]]
+        shown = [patches for _, patches in list(self._seen)[max(0, after - MOVES) : after + 1]]
         if len(shown) < 3:
             return False
         *usual, leap = (float(np.quantile(np.abs(b - a), LEAVES)) for a, b in pairwise(shown))

@@ -6,7 +6,7 @@ import pytest
 
 from detectors.picture.blur import DETECTOR, Blur, BlurParams
 from tests.injection import Fault, Level, Moment, Picture
-from tests.patterns import FPS, TRACK, frames
+from tests.patterns import FPS, TRACK, frames, mixed, pan
 from tests.rising import WithinAShot, slowly
 from tests.run import edges
 
@@ -70,6 +70,18 @@ def test_a_soft_shot_after_a_cut_is_programme() -> None:
     moment = Moment(Level.GROSS, np.random.default_rng(1), float(FPS), 48_000)
     soft = [_blurred(p, moment) for p in slowly(5, seed=8)]
     assert edges(blur(), frames([*slowly(4), *soft, *slowly(3)])) == []
+
+
+@pytest.mark.parametrize("pictures", [8, 12, 15])
+def test_a_dissolve_from_a_still_to_a_soft_shot_is_programme(pictures: int) -> None:
+    still = pan(0, seed=7)
+    light = (np.asarray(110 + 0.5 * still[0], np.uint8), still[1], still[2])
+    moment = Moment(Level.GROSS, np.random.default_rng(1), float(FPS), 48_000)
+    soft = [_blurred(mixed(p, light, 0.6), moment) for p in slowly(8, seed=7)]
+    for at in range(4):
+        shares = [min(1.0, max(0.0, (i - 75 - at) / pictures)) for i in range(200)]
+        shown = [mixed(still, b, share) for b, share in zip(soft, shares, strict=True)]
+        assert edges(blur(), frames(shown)) == []
 
 
 def test_shallow_depth_of_field_is_programme() -> None:
