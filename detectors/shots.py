@@ -38,6 +38,7 @@ ROSE_FROM, ROSE_TO = 0.35, 0.6  # of a rise, on two samples next to each other
 NEAR_FLOOR = 0.93  # of the floor: down
 USUAL, FAR = 20, 0.7  # so many samples, none above so much of it: a stream far from what is certain
 LEVEL_STEP = 0.2  # with which the level follows
+LASTED = 1  # values after the first, before a cut: else it was the last picture of a shot, moved in a hurry
 SETTLING = 4  # values within which it has risen for good
 
 
@@ -295,7 +296,8 @@ class Rise:
         if self._level is not None:
             if self._anew and high and not self._scene.known and self._usual:
                 usual = math.sqrt(self._factor) * median(self._usual) + self._plus
-                self._level = value if value >= max(usual, self._floor) else None
+                lasted = len(self._rose) >= LASTED
+                self._level = value if lasted and value >= max(usual, self._floor) else None
                 self._rose = [value] * SETTLING
                 return None if self._level is None else at_ns
             near = NEAR_FLOOR * self._floor

@@ -3,9 +3,10 @@
 Measures  `tears`, times a second: pictures in which a band of lines stood still at a sharp edge and then went on.
 Defect    `tearing`, error: within two seconds, `min_tears` or more pictures in which lines that move before and after
           repeat those of the picture before, while the lines beyond a sharp edge go on moving; the edge is not at one
-          height all the time. Dated from the first such picture to the last of those that follow each other closely;
-          pictures near them in which all that moves stood still belong to it: those tore outside of what moves.
-Blind to  A tear that stays at one height, or creeps by less than a twentieth of the picture's height from picture to
+          height all the time, nor creeps; where little moves, such a picture counts half. Dated from the first of
+          them to the last of those that follow each other closely; pictures near them in which all that moves stood
+          still belong to it: those tore outside of what moves.
+Blind to  A tear that stays at one height, or creeps by less than an eighth of the picture's height from picture to
           picture, as it leaves no band that repeats; one that wanders downwards leaves one only when it begins again
           at the top; tears where little moves, or less than half of the picture. Where an inset, a ticker or a split
           screen has a rate of its own, the edge stays at its border: that is programme.
@@ -52,6 +53,10 @@ LEAST_LIVELY = 0.45  # of the lines are: less is a thing that passes, and has pa
 MOVES = 0.5  # of the lines may be lively: a tear anywhere would be seen
 REPEATS, LEAST_REPEATED = 0.4, 1.2  # of the lively lines, and their usual change: they stood still together
 WINDOW_NS = 2 * SECOND_NS
+PLAIN, FAINT = (
+    3.0,
+    0.5,
+)  # from such a usual change on, a band that stood still is plain; else it counts for so much
 LEAST_NS = 200_000_000  # from the first to the last: a pan that comes to rest line by line is over sooner
 APART_NS, REPEATED_NS = 900_000_000, 600_000_000  # between tears, or before one, at the beginning
 QUIET_NS = 2_500_000_000  # of such movement without a tear, after which it has ended,
@@ -130,13 +135,14 @@ class Tearing(Detector[TearingParams]):
                 self._past = np.zeros((PAST, len(changes)), np.float32)
                 self._seen, self._maybe = 0, None
             maybe, self._maybe = self._maybe, None
-            if maybe is not None and float(changes[maybe.band].mean()) >= WENT_ON * maybe.usual:
+            went_on = maybe is None or float(changes[maybe.band].mean()) >= WENT_ON * maybe.usual
+            if maybe is not None and went_on:
                 if maybe.whole:
                     self._repeated(maybe)
                 else:
                     self._tears.append(maybe)
                     yield from self._judge(now)
-            if self._seen >= PAST:
+            if self._seen >= PAST and went_on:  # else the picture comes to rest, line after line
                 self._maybe = self._tear(view, changes)
             self._past[self._seen % PAST] = changes
             self._seen += 1
@@ -251,7 +257,7 @@ class Tearing(Detector[TearingParams]):
         if self._hold.is_open:
             yield from self._hold.update(recent[-1].at_ns, True, count, end_ns=now)
         elif (
-            len(recent) >= self.params.min_tears
+            sum(1.0 if tear.usual >= PLAIN else FAINT for tear in recent) > self.params.min_tears - 1
             and max(edges) - min(edges) >= SPREAD
             and recent[-1].at_ns - recent[0].at_ns >= LEAST_NS
         ):

@@ -84,6 +84,13 @@ def test_a_dissolve_from_a_still_to_a_soft_shot_is_programme(pictures: int) -> N
         assert edges(blur(), frames(shown)) == []
 
 
+def test_a_shot_that_is_soft_for_a_picture_before_a_cut_to_another_soft_one_is_programme() -> None:
+    """A camera that turns away fast: its last picture that is looked at is smeared."""
+    moment = Moment(Level.GROSS, np.random.default_rng(1), float(FPS), 48_000)
+    shown = [*slowly(4), *(_blurred(p, moment) for p in [*slowly(0.2, first=100), *slowly(5, seed=8)])]
+    assert edges(blur(), frames([*shown, *slowly(3, seed=9)])) == []
+
+
 def test_shallow_depth_of_field_is_programme() -> None:
     def shallow(picture: Picture, moment: Moment) -> Picture:
         soft = _blurred(picture, moment)
