@@ -45,6 +45,7 @@ MORE = np.where(
 )  # times what is asked for: fewer levels form a comb by chance
 GROUPS = (0, 5, 10, 15, 20, 24)  # of periods that are compared with one even course of the levels
 WINDOW = 4.0  # periods that are looked at together: levels need not be even from black to white
+SQUARE = np.ones((3, 3), np.uint8)
 SMOOTH = 4  # 8-bit code values within 3 x 3 thinned samples: more is texture or an edge
 FEW, MUCH = 0.0004, 0.008  # of the raster, at one level: below, it is no evidence; above, it weighs no more
 LEAST = 0.12 / LEVELS  # of the raster, a level: less in smooth areas makes no comb
@@ -65,53 +66,62 @@ SAME_LIGHT = (
 KEPT_CONTRAST = 0.8  # of the contrast between parts is left, else it is a fade
 
 
-class _Group(NamedTuple):
-    """Windows of some periods along the levels."""
+class _Windows(NamedTuple):
+    """Windows along the levels, those of each period one after the other."""
 
     waves: npt.NDArray[np.float32]  # (2, windows, LEVELS) cosine and sine
     centres: npt.NDArray[np.intp]  # (windows,)
+    group: npt.NDArray[np.intp]  # (windows,) with which even course they are compared
+    slices: tuple[slice, ...]  # of each group
     first: npt.NDArray[np.intp]  # of each period, its first window
-    width: int  # of an even course, levels
+    least: npt.NDArray[np.float32]  # of each period, added to its weights
+    courses: npt.NDArray[np.float32]  # (groups, LEVELS, LEVELS) from counts to even courses
 
 
 @lru_cache(maxsize=1)
-def _groups() -> tuple[_Group, ...]:
-    groups = []
-    for begin, end in pairwise(GROUPS):
-        waves: list[npt.NDArray[Any]] = []
-        centres: list[int] = []
-        first: list[int] = []
-        for period in PERIODS[begin:end]:
-            first.append(len(waves))
-            for centre in np.arange(0.0, LEVELS, period):
-                distance = np.arange(LEVELS) - centre
-                inside = np.abs(distance) < WINDOW / 2 * period
-                weight = np.where(inside, 1 + np.cos(2 * np.pi * distance / (WINDOW * period)), 0.0)
-                waves.append(2 / (WINDOW * period) * weight * np.exp(2j * np.pi * distance / period))
-                centres.append(int(centre))
-        both = np.array(waves)
-        width = 2 * int((PERIODS[begin] * PERIODS[end - 1]) ** 0.5 / 2) + 1
-        stacked = np.ascontiguousarray([both.real, both.imag], np.float32)
-        groups.append(_Group(stacked, np.array(centres), np.array(first), width))
-    return tuple(groups)
+def _windows() -> _Windows:
+    waves: list[npt.NDArray[Any]] = []
+    centres: list[npt.NDArray[Any]] = []
+    sizes: list[int] = []  # of each period, how many windows
+    for period in PERIODS:
+        at = np.arange(0.0, LEVELS, period)
+        turns = (np.arange(LEVELS) - at[:, None]) / period
+        weight = np.where(np.abs(turns) < WINDOW / 2, 1 + np.cos(2 * np.pi / WINDOW * turns), 0.0)
+        waves.append(2 / (WINDOW * period) * weight * np.exp(2j * np.pi * turns))
+        centres.append(at)
+        sizes.append(len(at))
+    both = np.concatenate(waves)
+    groups = np.repeat(np.searchsorted(GROUPS, np.arange(len(PERIODS)), "right") - 1, sizes)
+    bounds = np.searchsorted(groups, np.arange(len(GROUPS)))
+    return _Windows(
+        np.ascontiguousarray([both.real, both.imag], np.float32),
+        np.concatenate(centres).astype(np.intp),
+        groups,
+        tuple(slice(int(a), int(b)) for a, b in pairwise(bounds)),
+        np.cumsum([0, *sizes[:-1]]),
+        np.asarray(LEAST * np.array(sizes), np.float32),
+        np.stack([_course((PERIODS[a] * PERIODS[b - 1]) ** 0.5) for a, b in pairwise(GROUPS)]),
+    )
+
+
+def _course(period: float) -> npt.NDArray[np.float32]:
+    """(LEVELS, LEVELS) from counts to what they were if they were spread evenly over a period, twice."""
+    width = 2 * int(period / 2) + 1
+    once = cv2.blur(np.eye(LEVELS, dtype=np.float32), (width, 1))
+    return np.ascontiguousarray(cv2.blur(once, (width, 1)).T)
 
 
 def combs_of(counts: npt.NDArray[np.float32]) -> Combs:
     """How far levels form a comb of each of `PERIODS`, 0 to 2. `counts`: (256,) of each level, shares of the raster."""
-    row = counts.reshape(1, -1)
-    here = cv2.GaussianBlur(row, (5, 1), COURSE).ravel()
-    out = []
-    for waves, centres, first, width in _groups():
-        course = cv2.blur(cv2.blur(row, (width, 1)), (width, 1)).ravel()
-        excess = np.clip(here / (course + FEW) - 1, -1, MOST)
-        cosine, sine = waves @ excess
-        weight = np.minimum(course, MUCH)[centres]
-        size = np.diff(first, append=len(centres))
-        out.append(
-            np.add.reduceat(np.hypot(cosine, sine) * weight, first)
-            / (np.add.reduceat(weight, first) + LEAST * size)
-        )
-    return np.asarray(np.concatenate(out), np.float32)
+    windows = _windows()
+    here = cv2.GaussianBlur(counts.reshape(1, -1), (5, 1), COURSE).ravel()
+    course = windows.courses @ counts
+    excess = np.minimum(here / (course + np.float32(FEW)) - 1, np.float32(MOST))
+    parts = [windows.waves[:, part] @ one for part, one in zip(windows.slices, excess, strict=True)]
+    cosine, sine = np.concatenate(parts, axis=1)
+    weight = np.minimum(course[windows.group, windows.centres], np.float32(MUCH))
+    found = np.add.reduceat(np.sqrt(cosine * cosine + sine * sine) * weight, windows.first)
+    return np.asarray(found / (np.add.reduceat(weight, windows.first) + windows.least), np.float32)
 
 
 class Levels(NamedTuple):
@@ -127,13 +137,12 @@ class Levels(NamedTuple):
 
 def _levels(frame: Frame) -> Levels:
     small = frame[LUMA_SMALL]
-    window = np.ones((3, 3), np.uint8)
-    varies = cv2.subtract(cv2.dilate(small, window), cv2.erode(small, window))
+    varies = cv2.subtract(cv2.dilate(small, SQUARE), cv2.erode(small, SQUARE))
     smooth = cv2.threshold(varies, SMOOTH, 255, cv2.THRESH_BINARY_INV)[1]
     counts = cv2.calcHist([small], [0], smooth, [LEVELS], [0, LEVELS]).ravel()
-    share = np.float32(1 / small.size)
-    below = np.cumsum(cv2.calcHist([small], [0], None, [LEVELS], [0, LEVELS]).ravel() * share)
-    return Levels(combs_of(counts * share), np.asarray(below, np.float32))
+    some = small[::4]  # tells as well
+    below = np.cumsum(cv2.calcHist([some], [0], None, [LEVELS], [0, LEVELS]).ravel()) / np.float32(some.size)
+    return Levels(combs_of(counts / np.float32(small.size)), np.asarray(below, np.float32))
 
 
 LEVELS_OF: Feature[Frame, Levels] = Feature("banding_levels", _levels, rate_hz=SAMPLED_HZ)

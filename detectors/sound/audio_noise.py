@@ -36,6 +36,7 @@ Real = npt.NDArray[np.float64]
 
 SECOND = 1_000_000_000
 STEP_S = 0.02
+EVERY_BLOCKS = 10  # they are looked at together
 BANDS_HZ = ((3000.0, 6000.0), (6000.0, 11_000.0), (11_000.0, 15_000.0))
 TILTS_MORE = (0.0, 0.0, 0.5)  # dB above `min_tilt_db` that a band must have against the one below
 HIGHEST = 0.46  # of the sampling rate
@@ -68,21 +69,25 @@ def _edges(size: int, rate_hz: int) -> tuple[tuple[int, int], ...]:
     )
 
 
-def _bands(block: Block) -> Real:
-    x = block[SAMPLES]
-    size = round(STEP_S * block.rate_hz)
-    steps = x.shape[1] // size
-    if block.rate_hz < LEAST_RATE_HZ or not steps:
+def bands(mixed: Samples, rate_hz: int) -> Real:
+    """(bands, steps of 20 ms) dBFS; nothing where the sampling rate is too low."""
+    size = round(STEP_S * rate_hz)
+    steps = len(mixed) // size
+    if rate_hz < LEAST_RATE_HZ or not steps:
         return np.zeros((len(BANDS_HZ), 0))
-    mixed = np.full(x.shape[0], 1.0 / x.shape[0], np.float32) @ x[:, : steps * size]
-    spectrum = np.fft.rfft(mixed.reshape(steps, size) * _window(size), axis=1)
+    spectrum = np.fft.rfft(mixed[: steps * size].reshape(steps, size) * _window(size), axis=1)
     power = np.square(spectrum.real) + np.square(spectrum.imag)
     # Hann's window lets through 3/8 of the power, and each line stands for two.
-    sums = [power[:, low:high].sum(axis=1) for low, high in _edges(size, block.rate_hz)]
+    sums = [power[:, low:high].sum(axis=1) for low, high in _edges(size, rate_hz)]
     return np.asarray(10 * np.log10(np.array(sums) * (16.0 / (3.0 * size * size)) + 10 ** (LEAST_DBFS / 10)))
 
 
-BANDS = Feature("hiss_bands", _bands)  # (bands, steps of 20 ms) dBFS of the mean of all channels
+def _mixed(block: Block) -> Samples:
+    x = block[SAMPLES]
+    return np.full(x.shape[0], 1.0 / x.shape[0], np.float32) @ x
+
+
+MIXED: Feature[Block, Samples] = Feature("mixed", _mixed)  # (samples,) the mean of all channels
 
 
 class AudioNoiseParams(Params):
@@ -103,7 +108,7 @@ class AudioNoise(Detector[AudioNoiseParams]):
     id = "audio_noise"
     trial = True
     scope = Scope.AUDIO
-    needs = (BANDS,)
+    needs = (MIXED,)
     suppressed_by = ("sound_missing", "silence", "test_tone")
     Params = AudioNoiseParams
 
@@ -122,7 +127,8 @@ class AudioNoise(Detector[AudioNoiseParams]):
     def _restart(self) -> None:
         self._levels: Real = np.zeros((len(BANDS_HZ), 0))
         self._band, self._fallen = 1, LEAST_DBFS  # while it is open: which does not fall below what
-        self._fresh = self._end_ns = 0
+        self._fresh: list[Samples] = []  # blocks that were not looked at yet
+        self._end_ns = 0
 
     @property
     def ready(self) -> bool:
@@ -130,16 +136,18 @@ class AudioNoise(Detector[AudioNoiseParams]):
         return bool(self._levels.shape[1] >= WINDOW + BEFORE)
 
     def sound(self, view: SoundView) -> Iterator[Finding]:
-        fresh = view[BANDS]
         if not view.follows:
             yield from self._hold.reset(self._end_ns)
             self._restart()
         self._end_ns = view.end_ns
-        self._levels = np.concatenate([self._levels[:, -KEPT:], fresh], axis=1)
-        self._fresh += fresh.shape[1]
-        if self._fresh < round(1 / STEP_S) or not self.ready:
+        self._fresh.append(view[MIXED])
+        if len(self._fresh) < EVERY_BLOCKS:
             return
-        self._fresh = 0
+        fresh = bands(np.concatenate(self._fresh), view.rate_hz)
+        self._fresh.clear()
+        self._levels = np.concatenate([self._levels[:, -KEPT:], fresh], axis=1)
+        if not self.ready:
+            return
         lowest, low = np.quantile(self._levels[:, -WINDOW:], (LOWEST, LOW), axis=1)
         yield Measurement("noise_floor", float(lowest[1]), "dBFS", view.end_ns, self.track)
         if self._hold.is_open:
