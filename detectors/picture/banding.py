@@ -57,7 +57,7 @@ NEAR = 2  # periods up and down at which it is the same comb
 GONE, LEVEL_STEP = 0.5, 0.2  # of what it has been: down; and with which that follows
 STILL_COMB = 0.75  # of `min_comb`: below, it is none
 SURE = 3  # samples after a cut
-UNSURE, CALM_AFTER = 2, 3  # samples after it rose, and before,
+UNSURE, CALM_AFTER = 3, 3  # samples after it rose, and before,
 STIRRED, CALM = 2.0, 0.3  # in which levels move by so much, and then by so much less: a dissolve has ended
 DIPS = 2  # samples below that do not end it
 SAME_LIGHT = (
@@ -272,11 +272,13 @@ class Banding(SampledDetector[BandingParams]):
         return [now.moved_from(before) for before, now in pairwise(past)]
 
     def _goes_on(self, there: _Comb, at_ns: int, now: Levels) -> int | None:
-        if there.unsure and self._scene.known:
+        if not self._scene.known:
+            there.unsure = 0  # a cut: what was before says nothing
+        if there.unsure:
             there.unsure -= 1
             moves = self._moves(UNSURE - there.unsure, 0)
             # It was the beginning of a dissolve, or the end of one to something that hardly moves.
-            calmed = not there.unsure and max(moves) < CALM * self._stirred and self._stirred >= STIRRED
+            calmed = not there.unsure and max(moves[1:]) < CALM * self._stirred and self._stirred >= STIRRED
             if moves[-1] > SAME_LIGHT or calmed:
                 self._there = None
                 return None

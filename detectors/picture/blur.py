@@ -26,7 +26,7 @@ from detectors.detail import DETAIL, ranked
 from detectors.detector import Params
 from detectors.frame import SAMPLED_HZ, Feature, Frame, PictureView
 from detectors.rising import RisingDetector
-from detectors.shots import PATCHES, Patches, Rise
+from detectors.shots import PATCHES, Patches, Rise, movement
 
 PARTS = 36  # with most coarse detail: a quarter of the picture
 SHARP_RANK = 0.8  # of them are less sharp
@@ -46,6 +46,8 @@ RACING = 2.0  # times softer, in fast movement
 LEAVES = 0.95  # of the parts keep their brightness,
 LIGHTER, LIGHTER_TIMES = 6.0, 2.5  # up to so many code values, and so many times what changed least
 MOVES = 4  # of the samples before, a short dissolve included: in a long one, sharpness does not go at once
+SURE = 4  # values since it fell, in which it may show that it was a dissolve:
+MOVED, RESTS = 2.0, 0.3  # 8-bit code values of movement before, and how much of it is left at most
 SETTLED = 1.35  # times softer again: focus that is being lost
 
 
@@ -117,7 +119,8 @@ class Blur(RisingDetector[BlurParams]):
         )
         self._before: deque[float] = deque(maxlen=BEFORE)
         self._most = params.max_sharpness  # by which it is blurred
-        self._seen: deque[tuple[int, Patches]] = deque(maxlen=2 * BEFORE)  # until it is softer
+        self._seen: deque[tuple[int, Patches]] = deque(maxlen=2 * BEFORE)
+        self._up = 0  # values since it fell
 
     def since(self, view: PictureView, value: float) -> int | None:
         """Since when it has been softer."""
@@ -132,13 +135,20 @@ class Blur(RisingDetector[BlurParams]):
             high = value <= self._most
             self._before.append(value)
         since = self._rise.update(view.at_ns, patches, focus.softness, high=high)
-        if was_up:
-            return since
         self._seen.append((view.at_ns, patches))
-        if since is not None and self._something_went(since):
+        self._up = 0 if since is None else self._up + 1
+        if since is not None and (self._came_to_rest() if was_up else self._something_went(since)):
             self._rise.withdraw()
             return None
         return since
+
+    def _came_to_rest(self) -> bool:
+        """Whether movement went on to where it fell, and is gone: what moved was a dissolve."""
+        if self._up != SURE:
+            return False
+        moves = [movement(a, b) for (_, a), (_, b) in pairwise(self._seen)]
+        before, after = max(moves[-SURE - 2 : -SURE], default=0.0), max(moves[-2:])
+        return before >= MOVED and after < RESTS * before
 
     def _something_went(self, since: int) -> bool:
         """Whether parts became lighter or darker then, as where a title goes: blur leaves their brightness."""

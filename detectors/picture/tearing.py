@@ -53,10 +53,11 @@ LEAST_LIVELY = 0.45  # of the lines are: less is a thing that passes, and has pa
 MOVES = 0.5  # of the lines may be lively: a tear anywhere would be seen
 REPEATS, LEAST_REPEATED = 0.4, 1.2  # of the lively lines, and their usual change: they stood still together
 WINDOW_NS = 2 * SECOND_NS
-PLAIN, FAINT = (
+PLAIN, CLEAR = (
     3.0,
-    0.5,
-)  # from such a usual change on, a band that stood still is plain; else it counts for so much
+    0.6,
+)  # usual change of the band, and of the lively lines that stood still or went on: plain,
+FAINT = 0.5  # else it counts for so much
 LEAST_NS = 200_000_000  # from the first to the last: a pan that comes to rest line by line is over sooner
 APART_NS, REPEATED_NS = 900_000_000, 600_000_000  # between tears, or before one, at the beginning
 QUIET_NS = 2_500_000_000  # of such movement without a tear, after which it has ended,
@@ -93,6 +94,7 @@ class _Tear(NamedTuple):
     edge: float  # height, 0 at the top to 1
     band: npt.NDArray[np.intp]  # lines that stood still
     usual: float  # mean change of theirs
+    plain: bool = False  # much moves, and nearly all of it either stood still or went on
     whole: bool = False  # all that moves stood still: no edge was seen
 
 
@@ -194,7 +196,9 @@ class Tearing(Detector[TearingParams]):
             near = max(EDGE, 1 + round(BLOCK * len(changes) / view.size[1]))
             edge = self._sharp_edge(lively, still, share >= MOVING, near)
         if edge is not None:
-            return _Tear(view.at_ns, view.end_ns, edge / len(changes), band, mean)
+            clear = np.count_nonzero(still) + np.count_nonzero(share >= MOVING) >= CLEAR * len(lively)
+            plain = mean >= PLAIN and bool(clear)
+            return _Tear(view.at_ns, view.end_ns, edge / len(changes), band, mean, plain=plain)
         if mean >= LEAST_REPEATED and len(band) >= REPEATS * len(lively):
             return _Tear(view.at_ns, view.end_ns, 0.0, band, mean, whole=True)
         return None
@@ -257,7 +261,7 @@ class Tearing(Detector[TearingParams]):
         if self._hold.is_open:
             yield from self._hold.update(recent[-1].at_ns, True, count, end_ns=now)
         elif (
-            sum(1.0 if tear.usual >= PLAIN else FAINT for tear in recent) > self.params.min_tears - 1
+            sum(1.0 if tear.plain else FAINT for tear in recent) > self.params.min_tears - 1
             and max(edges) - min(edges) >= SPREAD
             and recent[-1].at_ns - recent[0].at_ns >= LEAST_NS
         ):
