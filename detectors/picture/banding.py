@@ -266,22 +266,25 @@ class Banding(SampledDetector[BandingParams]):
         self._stirred = 0.0
         return self._certain.since_ns, place
 
+    def _turns(self, there: _Comb) -> bool:
+        """Whether it rose at the beginning of a dissolve, or at the end of one to something that hardly moves."""
+        moves = self._moves(1 + UNSURE - there.unsure, 0)
+        there.unsure -= 1
+        if not self._scene.known or (not there.unsure and moves[-1] > SAME_LIGHT):
+            there.unsure = 0  # a cut: what was before says nothing
+            return False
+        calmed = not there.unsure and max(moves[1:]) < CALM * self._stirred and self._stirred >= STIRRED
+        return calmed or moves[-1] > SAME_LIGHT
+
     def _moves(self, first: int, last: int) -> list[float]:
         """By how much the levels moved from sample to sample, from `first` samples ago to `last` samples ago."""
         past = [levels for _, levels in list(self._past)[-1 - first : len(self._past) - last]]
         return [now.moved_from(before) for before, now in pairwise(past)]
 
     def _goes_on(self, there: _Comb, at_ns: int, now: Levels) -> int | None:
-        if not self._scene.known:
-            there.unsure = 0  # a cut: what was before says nothing
-        if there.unsure:
-            there.unsure -= 1
-            moves = self._moves(UNSURE - there.unsure, 0)
-            # It was the beginning of a dissolve, or the end of one to something that hardly moves.
-            calmed = not there.unsure and max(moves[1:]) < CALM * self._stirred and self._stirred >= STIRRED
-            if moves[-1] > SAME_LIGHT or calmed:
-                self._there = None
-                return None
+        if there.unsure and self._turns(there):
+            self._there = None
+            return None
         combs = now.combs
         here = float(combs[max(0, there.place - NEAR) : there.place + NEAR + 1].max())
         if here >= max(GONE * there.level, STILL_COMB * self.params.min_comb):
