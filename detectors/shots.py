@@ -230,7 +230,8 @@ class Rise:
     again below `back` of what it has been meanwhile, or well below `floor`. At `certain` it is up even after a cut,
     in a stream that has been far from it. Without `moving`, fast movement is no moment to compare, unless it goes on
     as before and the value is up `racing` times, plus three times `plus`; nor is a picture
-    of which less than `kept` of the contrast is left: it fades. What grows `settled` times again within the next second
+    of which less than `kept` of the contrast is left, or that has so much more: it fades. So many pictures as `least`
+    must have been seen before. What grows `settled` times again within the next second
     did not rise at once: a lens that is turned. The level that `back` refers to follows upwards by a share `follows`;
     with `anew` another shot sets it, where the value is up from what was usual, by the root of `factor` now. What
     `lasts` goes on in shots that show less of it, until it is no more than so many times what was usual, plus `plus`.
@@ -247,13 +248,14 @@ class Rise:
         moving: bool = True,
         racing: float = math.inf,
         kept: float = 0.0,
+        least: int = 1,
         settled: float = math.inf,
         follows: float = LEVEL_STEP,
         anew: bool = False,
         lasts: float | None = None,
     ) -> None:
         self._floor, self._factor, self._plus, self._back = floor, factor, plus, back
-        self._certain, self._moving, self._kept = certain, moving, kept
+        self._certain, self._moving, self._kept, self._least = certain, moving, kept, least
         self._settled, self._follows, self._racing, self._anew = settled, follows, racing, anew
         self._lasts = lasts
         self._usual: deque[float] = deque(maxlen=USUAL)
@@ -357,6 +359,10 @@ class Rise:
         """Since when it is up `factor` times from what was usual in the past, where it rose at once."""
         contrast = self._scene.contrast
         if not past or any(contrast < self._kept * one.patches.std() for one in past):
+            return None
+        if len(self._scene.earlier()) < self._least:
+            return None
+        if self._kept and any(self._kept * contrast > one.patches.std() for one in past):
             return None
         before = sorted(one.value for one in past)[(len(past) - 1) // 2]
         return self._scene.leapt(before, value) if value >= factor * before + self._plus else None

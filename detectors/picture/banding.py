@@ -57,7 +57,7 @@ NEAR = 2  # periods up and down at which it is the same comb
 GONE, LEVEL_STEP = 0.5, 0.2  # of what it has been: down; and with which that follows
 STILL_COMB = 0.75  # of `min_comb`: below, it is none
 SURE = 3  # samples after a cut
-UNSURE, CALM_AFTER = 3, 3  # samples after it rose, and before,
+UNSURE, CALM_AFTER = 4, 3  # samples after it rose, and before,
 STIRRED, CALM = 2.0, 0.3  # in which levels move by so much, and then by so much less: a dissolve has ended
 DIPS = 2  # samples below that do not end it
 SAME_LIGHT = (
@@ -270,10 +270,10 @@ class Banding(SampledDetector[BandingParams]):
         """Whether it rose at the beginning of a dissolve, or at the end of one to something that hardly moves."""
         moves = self._moves(1 + UNSURE - there.unsure, 0)
         there.unsure -= 1
-        if not self._scene.known or (not there.unsure and moves[-1] > SAME_LIGHT):
+        if not self._scene.known or (there.unsure < UNSURE - 2 and moves[-1] > SAME_LIGHT):
             there.unsure = 0  # a cut: what was before says nothing
             return False
-        calmed = not there.unsure and max(moves[1:]) < CALM * self._stirred and self._stirred >= STIRRED
+        calmed = not there.unsure and max(moves[-2:]) < CALM * self._stirred and self._stirred >= STIRRED
         return calmed or moves[-1] > SAME_LIGHT
 
     def _moves(self, first: int, last: int) -> list[float]:

@@ -42,6 +42,7 @@ BEFORE = 5  # values, the middlemost of which was usual
 FELL_FAR, FELL_FROM = 0.72, 1.22  # of the usual sharpness: blurred also up to so many times `max_sharpness`
 FELL = 0.8  # of the usual sharpness is left, or less: else it was as soft
 KEPT_CONTRAST = 0.8  # of the contrast between parts is left, else it is a fade
+LEAST_SEEN = 2  # pictures of the shot before
 RACING = 2.0  # times softer, in fast movement
 LEAVES = 0.95  # of the parts keep their brightness,
 LIGHTER, LIGHTER_TIMES = 6.0, 2.5  # up to so many code values, and so many times what changed least
@@ -110,6 +111,7 @@ class Blur(RisingDetector[BlurParams]):
             moving=False,
             racing=RACING,
             kept=KEPT_CONTRAST,
+            least=LEAST_SEEN,
             settled=SETTLED,
             follows=0.0,
             anew=True,
