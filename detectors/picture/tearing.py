@@ -53,10 +53,11 @@ LEAST_LIVELY = 0.45  # of the lines are: less is a thing that passes, and has pa
 MOVES = 0.5  # of the lines may be lively: a tear anywhere would be seen
 REPEATS, LEAST_REPEATED = 0.4, 1.2  # of the lively lines, and their usual change: they stood still together
 WINDOW_NS = 2 * SECOND_NS
-PLAIN, CLEAR = (
-    3.0,
+PLAIN = 3.0  # a tear is plain from such a usual change of its band on,
+CLEAR, BROAD = (
     0.6,
-)  # usual change of the band, and of the lively lines that stood still or went on: plain,
+    0.12,
+)  # where so many of the lively lines stood still or went on, and so many are the band;
 FAINT = 0.5  # else it counts for so much
 LEAST_NS = 200_000_000  # from the first to the last: a pan that comes to rest line by line is over sooner
 APART_NS, REPEATED_NS = 900_000_000, 600_000_000  # between tears, or before one, at the beginning
@@ -197,7 +198,7 @@ class Tearing(Detector[TearingParams]):
             edge = self._sharp_edge(lively, still, share >= MOVING, near)
         if edge is not None:
             clear = np.count_nonzero(still) + np.count_nonzero(share >= MOVING) >= CLEAR * len(lively)
-            plain = mean >= PLAIN and bool(clear)
+            plain = mean >= PLAIN and bool(clear) and len(band) >= BROAD * len(lively)
             return _Tear(view.at_ns, view.end_ns, edge / len(changes), band, mean, plain=plain)
         if mean >= LEAST_REPEATED and len(band) >= REPEATS * len(lively):
             return _Tear(view.at_ns, view.end_ns, 0.0, band, mean, whole=True)

@@ -91,13 +91,6 @@ def test_a_shot_that_is_soft_for_a_picture_before_a_cut_to_another_soft_one_is_p
     assert edges(blur(), frames([*shown, *slowly(3, seed=9)])) == []
 
 
-def test_a_shot_of_which_one_picture_was_sharp_is_programme() -> None:
-    """The last of titles, over the first picture of a soft shot."""
-    moment = Moment(Level.GROSS, np.random.default_rng(1), float(FPS), 48_000)
-    soft = [_blurred(p, moment) for p in slowly(5, seed=8, first=5)]
-    assert edges(blur(), frames([*slowly(4), *slowly(0.2, seed=8), *soft, *slowly(3)])) == []
-
-
 def test_shallow_depth_of_field_is_programme() -> None:
     def shallow(picture: Picture, moment: Moment) -> Picture:
         soft = _blurred(picture, moment)
