@@ -3,7 +3,7 @@
 Measures  stereo_difference  dB, once a second: the power of left minus right against both; -120 is none.
 Defect    mono               info: in each second with sound above `min_dbfs`, the difference is at or below `max_db`
           or less than a step of 16 bits (root mean square below 1/32768), for `min_seconds` of sound in all. It ends
-          with the first tenth of a second that differs clearly. Up to 3 s that differ by less than -36 dB (0.1 s by
+          with the first tenth of a second that differs clearly. Up to 3 s that differ by less than -30 dB (0.1 s by
           less than -24 dB) are bridged and count, before the first equal sound as well: coders of low bit rate put
           noise of their own into either channel, but not into each frame.
 Blind to  mono that passed an analogue line or lossy coding of each channel by itself: noise makes the channels differ.
@@ -27,7 +27,7 @@ from detectors.sound_features import PAIR, decibels
 SECOND = 1_000_000_000
 STEP = 1.0 / 32768.0  # of 16 bits
 # How much it may differ, and for how long, within one defect.
-NEARLY, NEARLY_NS = 10 ** (-36 / 10), 3 * SECOND
+NEARLY, NEARLY_NS = 10 ** (-30 / 10), 3 * SECOND
 BLIP = 10 ** (
     -24 / 10
 )  # of one tenth of a second right after an equal one: an attack that the coder could not afford
