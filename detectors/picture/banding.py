@@ -189,7 +189,6 @@ class Banding(SampledDetector[BandingParams]):
     """See the module's docstring."""
 
     id = "banding"
-    trial = True
     needs = (LEVEL_COMB, LEVELS_OF, PATCHES)
     suppressed_by = (*SampledDetector.suppressed_by, "blockiness")
     measures = LEVEL_COMB

@@ -95,7 +95,6 @@ class Blur(RisingDetector[BlurParams]):
     """See the module's docstring."""
 
     id = "blur"
-    trial = True
     needs = (SHARPNESS, FOCUS, PATCHES)
     measures = SHARPNESS
     unit = "ratio"

@@ -103,7 +103,6 @@ class Tearing(Detector[TearingParams]):
     """See the module's docstring."""
 
     id = "tearing"
-    trial = True
     scope = Scope.VIDEO
     needs = (CHANGED_LINES,)
     suppressed_by = ("freeze", "black", "solid_color", "picture_missing")

@@ -10,7 +10,7 @@ Defect    audio_noise  warning: in the band from 6 to 11 kHz, or from 11 to 15 k
 Blind to  noise that is there from the beginning or comes slowly; noise that begins under music or applause that is
           louder up to 15 kHz, or in a scene that had more before; bursts; noise below 6 kHz; sound of less than 16,000
           samples a second. A recording with hiss that is cut to in quiet programme has hiss.
-          On trial until a fresh seed has judged it as it is now.
+          On trial: of a crowd's rustle that follows on quiet programme it told one in an hour.
 Source    EBU QC 0086B; minimum statistics (Martin, 2001). The spread is practice: 0.3 to 0.9 dB where noise is coded at
           96 kb/s, up to 1.2 dB where little of the rate is left for it, 1 dB and more in crowds, wind and engines.
           White noise is 2 dB stronger from 6 to 11 kHz than from 3 to 6, and 1 dB weaker from 11 to 15 (coded, up to
