@@ -55,6 +55,7 @@ EMPTY, EMPTY_POWER = (
 )  # what most of a longer one is, or stops of speech were holes
 TREBLE = 10 ** (-15 / 10)  # in a short hole, against before
 ATTACK, ATTACK_STEPS = 10 ** (12 / 10), 12  # of a blow, above what was before a hole, and so soon after it
+TOGETHER_NS = SECOND // 10  # two that one event may have left are no company for each other
 DITHER = 10 ** (-83 / 10)  # one hole alone is empty, and not the room that a gate left
 LEAST_MS = 2.0
 LEAST_POWER = 10 ** (-90 / 10)  # what lies below is empty
@@ -241,6 +242,8 @@ class AudioDropout(Detector[AudioDropoutParams]):
         yield Measurement("dropout_ms", length_ms, "ms", at_ns, self.track, channel)
         first = self._lone
         if (length_ms < self.params.alone_ms or not sure) and not self._holes.is_open:
+            if first is not None and at_ns - first[1] < TOGETHER_NS:
+                return  # a coder empties the moments around a blow, in one channel after another
             self._lone = (at_ns, until_ns)
             if not self._near(first, at_ns):
                 return

@@ -181,3 +181,12 @@ def test_one_hole_in_surround_may_be_the_coder_and_two_are_not() -> None:
     assert edges(dropout(), blocks(once, channels=names)) == []
     said = edges(dropout(), blocks(holed(once, 4.0, 0.05), channels=names))
     assert [at for edge, at in said if edge != "updated"] == pytest.approx([3.0, 4.05], abs=0.003)
+
+
+def test_holes_in_two_channels_within_one_event_are_no_company() -> None:
+    """As the coder of a surround track empties the moments around a blow."""
+    names = ("L", "R", "C", "LFE", "Ls", "Rs")
+    sound = noise(10, channels=6)
+    sound[0, 3 * RATE_HZ : round(3.007 * RATE_HZ)] = 0.0
+    sound[4, round(3.045 * RATE_HZ) : round(3.05 * RATE_HZ)] = 0.0
+    assert edges(dropout(), blocks(sound, channels=names)) == []
