@@ -93,7 +93,15 @@ class Stutter(Detector[StutterParams]):
     id = "stutter"
     scope = Scope.VIDEO
     needs = (LUMA_CHANGE, SAME_SCENE)
-    suppressed_by = ("freeze", "black", "solid_color", "picture_missing", "segment_missing", "source_stalled")
+    suppressed_by = (
+        "freeze",
+        "black",
+        "solid_color",
+        "picture_missing",
+        "segment_missing",
+        "source_stalled",
+        "tearing",
+    )
     Params = StutterParams
 
     def __init__(self, params: StutterParams, track: str | None) -> None:
