@@ -5,7 +5,8 @@ Measures  `level_comb`, ratio, once a second: how far the levels of luma in smoo
           not, 2 where there is nothing between them. Pictures have 0.1 to 0.5, few-coloured drawings up to 0.8.
 Defect    `banding`, warning: within a shot, the comb of one distance rises at once by `min_rise` to `min_comb`, or one
           of `certain_comb` stays across a cut; for `min_seconds`. It goes on over cuts as long as a comb of about that
-          distance is there. Dated at the first such picture. A fade is none.
+          distance is there. Dated at the first such picture. Above a distance of 18 code values a comb must be 1.15
+          times as strong. A picture whose light changes meanwhile, or that has just come to rest, is one that fades in.
 Blind to  Bands less than seven code values apart, as 8 bits have them by nature; bands of uneven height, as a coder or
           noise reduction leaves them at times, and fewer than four of them; dither and noise over the bands; colour
           that is banded where luma is not. What comes with a cut, or was there from the beginning, is told after the
