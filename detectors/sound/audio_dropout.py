@@ -230,6 +230,8 @@ class AudioDropout(Detector[AudioDropoutParams]):
         rise = np.diff(x) ** 2
         begin, end = round((first + 1) * size), round(last * size)
         before = rise[max(0, begin - round(BESIDE * size)) : begin - round(size)]
+        if not len(before) or end <= begin or begin >= len(rise):
+            return False  # blocks of several lengths: where it lies in the samples is not known
         return float(rise[begin:end].mean()) < TREBLE * float(before.mean())
 
     def _say(

@@ -6,7 +6,7 @@ import warnings
 from collections import defaultdict
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from contracts.findings import DefectEdge, Edge
@@ -104,6 +104,7 @@ def stream(actions: list[tuple[str, int, int]]) -> list[Event]:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ACTIONS)
+@example([("sound", 15, 64)])  # a hole where blocks are of several lengths
 def test_no_detector_breaks_and_edges_alternate(actions: list[tuple[str, int, int]]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
