@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import ClassVar, Literal, TypeVar
 
@@ -17,7 +18,7 @@ P = TypeVar("P", bound=Params)
 CLOSE_NS = 600_000_000
 
 
-class SampledDetector(Detector[P]):
+class SampledDetector(Detector[P], ABC):
     """Measures `measures` once a second, and opens a warning when the picture has changed within a shot and stays so.
 
     A subclass names the feature and its unit, adds `PATCHES` to its needs, and says in `since` what has changed.
@@ -63,9 +64,9 @@ class SampledDetector(Detector[P]):
         at_ns = view.at_ns if since is None else since
         yield from self._hold.update(at_ns, since is not None, value, end_ns=view.end_ns)
 
+    @abstractmethod
     def since(self, view: PictureView, value: float) -> int | None:
         """Since when it has been so, or None."""
-        raise NotImplementedError
 
 
 class RisingDetector(SampledDetector[P]):

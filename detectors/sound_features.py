@@ -294,12 +294,19 @@ def _low_pass(factor: int, rate_hz: int) -> Samples:
     return np.ascontiguousarray((response / response.sum()).reshape(_PARTS, factor).T, np.float32)
 
 
-def _low_rate(block: Block) -> LowRate:
+def _mixed(block: Block) -> Samples:
     x = block[SAMPLES]
+    return np.full(x.shape[0], 1.0 / x.shape[0], np.float32) @ x
+
+
+MIXED: Feature[Block, Samples] = Feature("mixed", _mixed)  # (samples,) float32, the mean of all channels
+
+
+def _low_rate(block: Block) -> LowRate:
     factor = max(1, block.rate_hz // LOW_RATE_HZ)
     before = _joined(block)
     tail = np.zeros((_PARTS - 1) * factor, np.float32) if before is None else before[LOW_RATE].tail
-    padded = np.concatenate([tail, np.full(x.shape[0], 1.0 / x.shape[0], np.float32) @ x])
+    padded = np.concatenate([tail, block[MIXED]])
     count = max(0, len(padded) // factor - _PARTS + 1)
     pieces = padded[: (count + _PARTS - 1) * factor].reshape(-1, factor) @ _low_pass(factor, block.rate_hz)
     low = np.zeros(count, np.float32)

@@ -43,7 +43,7 @@ LEVELS = 256
 PERIODS = tuple(7.0 * 1.07**n for n in range(24))  # 8-bit code values
 MORE = np.where(
     np.array(PERIODS) > 18.0, 1.15, 1.0
-)  # times what is asked for: fewer levels form a comb by chance
+)  # times what is asked for: few levels are a comb by chance
 GROUPS = (0, 5, 10, 15, 20, 24)  # of periods that are compared with one even course of the levels
 WINDOW = 4.0  # periods that are looked at together: levels need not be even from black to white
 SQUARE = np.ones((3, 3), np.uint8)
@@ -61,9 +61,7 @@ SURE = 3  # samples after a cut
 UNSURE, CALM_AFTER = 4, 3  # samples after it rose, and before,
 STIRRED, CALM = 2.0, 0.3  # in which levels move by so much, and then by so much less: a dissolve has ended
 DIPS = 2  # samples below that do not end it
-SAME_LIGHT = (
-    8.0  # 8-bit code values that levels may move by, on average, when it rises and in the next samples
-)
+SAME_LIGHT = 8.0  # 8-bit code values that levels may move by, on average, when it rises and just after
 KEPT_CONTRAST = 0.8  # of the contrast between parts is left, else it is a fade
 
 
@@ -211,18 +209,18 @@ class Banding(SampledDetector[BandingParams]):
 
     def since(self, view: PictureView, value: float) -> int | None:
         """Since when levels form a comb that they did not form before."""
-        levels, combs = view[LEVELS_OF], view[LEVELS_OF].combs
+        levels = view[LEVELS_OF]
         self._scene.add(view.at_ns, view[PATCHES], value)
         self._past.append((view.at_ns, levels))
         if self._there is not None:
             return self._goes_on(self._there, view.at_ns, levels)
-        since = self._risen(levels)
-        since = since or self._stays(view.at_ns, combs)
-        if since is None:
+        found = self._risen(levels) or self._stays(view.at_ns, levels.combs)
+        if found is None:
             return None
+        since, place = found
         self._certain = None
-        self._there = _Comb(since[1], float(combs[since[1]]))
-        return since[0]
+        self._there = _Comb(place, float(levels.combs[place]))
+        return since
 
     def _risen(self, now: Levels) -> tuple[int, int] | None:
         """(since when, place among `PERIODS`) of the comb that rose most in this shot, if far and at once."""

@@ -4,8 +4,8 @@ Measures  `flash_area`, ratio: largest share of the raster that changed its brig
           `flash_rate`, flashes a second: pairs of opposing changes over more than `max_area` (the defect's peak).
 Defect    `flash`, error: the same parts of the raster, more than `max_area` of it together, brighten and darken by
           `min_step_cdm2` or more from a darker state below 160 cd/m² more than `max_flashes` times in less than a
-          second; or go to and from saturated red so often. Dated from the first of the
-          changes that follow each other within 0.4 s to the last; a lull of up to 1.7 s does not split it.
+          second; or go to and from saturated red so often. Dated from the first of the changes that follow each
+          other within 0.4 s to the last; a lull of up to 1.7 s does not split it.
 Blind to  Bars and other spatial patterns; flashing that is fine compared with a 32nd of the picture's width, which
           WCAG excepts (there, a tenth of a degree); single flashes, lightning and cuts, up to `max_flashes` a second,
           even where they go on for more than the five seconds that BT.1702 advises against; saturated red that only
@@ -53,9 +53,7 @@ SDR_STEP, HDR_STEP = 24, 10  # counts of our scale of light that one harmful ste
 RED_SCALE, RED_SHARE = 255.0, 0.8  # WCAG 2.3.1: (R - G - B) x 320 is a number of 8 bits here,
 RED_STEP = 16  # and more than 20 of it is so much
 
-PAUSE_NS = (
-    1_700_000_000  # flashing that is harmless for so long has ended: to be sure again takes most of a second
-)
+PAUSE_NS = 1_700_000_000  # without harm, flashing has ended: to be sure of it anew takes most of a second
 # 8-bit code values, a mean difference: a picture that differs less is looked at together with the next. The smallest
 # harmful change, 10 codes (160 to 180 cd/m²) on a quarter of the raster, is 2.5.
 UNMOVED = 0.7

@@ -54,10 +54,7 @@ MOVES = 0.5  # of the lines may be lively: a tear anywhere would be seen
 REPEATS, LEAST_REPEATED = 0.4, 1.2  # of the lively lines, and their usual change: they stood still together
 WINDOW_NS = 2 * SECOND_NS
 PLAIN = 3.0  # a tear is plain from such a usual change of its band on,
-CLEAR, BROAD = (
-    0.6,
-    0.12,
-)  # where so many of the lively lines stood still or went on, and so many are the band;
+CLEAR, BROAD = 0.6, 0.12  # where so many of the lively lines stood still or went on, and so many are it;
 FAINT = 0.5  # else it counts for so much
 LEAST_NS = 200_000_000  # from the first to the last: a pan that comes to rest line by line is over sooner
 APART_NS, REPEATED_NS = 900_000_000, 600_000_000  # between tears, or before one, at the beginning
@@ -252,6 +249,8 @@ class Tearing(Detector[TearingParams]):
 
     def _judge(self, now: int) -> Iterator[Finding]:
         recent = [tear for tear in self._tears if tear.at_ns > now - WINDOW_NS]
+        if not recent:
+            return  # hardly any pictures a second
         if not self._hold.is_open:
             recent = _jumping(recent)
         edges = [tear.edge for tear in recent]
@@ -281,7 +280,8 @@ class Tearing(Detector[TearingParams]):
 def _jumping(tears: list[_Tear]) -> list[_Tear]:
     """Those whose edge did not just creep on from that of the picture before, as it does in a wipe."""
     creeps = [
-        one.end_ns == other.at_ns and abs(other.edge - one.edge) < CREEPS for one, other in pairwise(tears)
+        other.at_ns - one.at_ns < 1.5 * (one.end_ns - one.at_ns) and abs(other.edge - one.edge) < CREEPS
+        for one, other in pairwise(tears)
     ]
     return [tear for tear, crept in zip(tears, [False, *creeps], strict=True) if not crept]
 

@@ -64,7 +64,7 @@ class Meter:
         self.short_term: float | None = None
 
     def feed(self, energy: Real) -> None:
-        """The next steps of 10 ms; each ten of them are a block, unless that many do not fit."""
+        """The next steps of 10 ms: whole blocks of ten, or what is left of one, which no gate counts."""
         joined = np.concatenate([self._recent, energy])
         sums = np.concatenate([[0.0], np.cumsum(joined)])
         fresh, steps = len(energy), len(joined)

@@ -145,7 +145,7 @@ class AudioDropout(Detector[AudioDropoutParams]):
             verdict = self._hole(self._power[row], step - self._first)
             if verdict is None:
                 waiting.append((row, step))
-            elif verdict and self._is_empty(row, verdict):
+            elif verdict and self._is_empty(row, verdict, view.rate_hz * step_ns / SECOND):
                 at, until = (view.end_ns - round((end - self._first - s) * step_ns) for s in verdict[:2])
                 yield from self._say(
                     at,
@@ -220,18 +220,21 @@ class AudioDropout(Detector[AudioDropoutParams]):
             return None
         return level
 
-    def _is_empty(self, row: int, hole: tuple[float, float, float]) -> bool:
-        """Whether a short hole is empty at high frequencies too: where a low note crosses zero, its treble goes on."""
+    def _is_empty(self, row: int, hole: tuple[float, float, float], size: float) -> bool:
+        """Whether a short hole is empty at high frequencies too: where a low note crosses zero, its treble goes on.
+
+        `size`: samples of a step. What lies before the samples that are kept is not known, and no hole.
+        """
         first, last = int(hole[0]), int(hole[1])
         if last - first > SHORT:
             return True
         x = np.concatenate([block[row] for block in self._samples])
-        size = self._samples[-1].shape[1] * len(self._samples) / self._power.shape[1]
         rise = np.diff(x) ** 2
-        begin, end = round((first + 1) * size), round(last * size)
-        before = rise[max(0, begin - round(BESIDE * size)) : begin - round(size)]
-        if not len(before) or end <= begin or begin >= len(rise):
-            return False  # blocks of several lengths: where it lies in the samples is not known
+        steps = self._power.shape[1]
+        begin, end = (len(x) - round((steps - at) * size) for at in (first + 1, last))
+        before = rise[max(0, begin - round(BESIDE * size)) : max(0, begin - round(size))]
+        if not len(before) or end <= begin:
+            return False
         return float(rise[begin:end].mean()) < TREBLE * float(before.mean())
 
     def _say(

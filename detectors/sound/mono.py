@@ -28,9 +28,7 @@ SECOND = 1_000_000_000
 STEP = 1.0 / 32768.0  # of 16 bits
 # How much it may differ, and for how long, within one defect.
 NEARLY, NEARLY_NS = 10 ** (-30 / 10), 3 * SECOND
-BLIP = 10 ** (
-    -24 / 10
-)  # of one tenth of a second right after an equal one: an attack that the coder could not afford
+BLIP = 10 ** (-24 / 10)  # in 0.1 s right after equal sound: an attack that the coder could not afford
 
 
 class MonoParams(Params):
