@@ -278,12 +278,16 @@ class Tearing(Detector[TearingParams]):
 
 
 def _jumping(tears: list[_Tear]) -> list[_Tear]:
-    """Those whose edge did not just creep on from that of the picture before, as it does in a wipe."""
-    creeps = [
-        other.at_ns - one.at_ns < 1.5 * (one.end_ns - one.at_ns) and abs(other.edge - one.edge) < CREEPS
-        for one, other in pairwise(tears)
-    ]
-    return [tear for tear, crept in zip(tears, [False, *creeps], strict=True) if not crept]
+    """Those whose edge did not just creep on as it did from picture to picture before: that is a wipe."""
+    kept, before = tears[:1], 0.0
+    for one, other in pairwise(tears):
+        step = other.edge - one.edge
+        follows = other.at_ns - one.at_ns < 1.5 * (one.end_ns - one.at_ns)
+        creeping = step if follows and abs(step) < CREEPS else 0.0
+        if creeping * before <= 0:
+            kept.append(other)
+        before = creeping
+    return kept
 
 
 DETECTOR = Tearing
