@@ -360,9 +360,10 @@ class Rise:
         contrast = self._scene.contrast
         if not past or any(contrast < self._kept * one.patches.std() for one in past):
             return None
-        if len(self._scene.earlier()) < self._least:
-            return None
         if self._kept and any(self._kept * contrast > one.patches.std() for one in past):
             return None
         before = sorted(one.value for one in past)[(len(past) - 1) // 2]
-        return self._scene.leapt(before, value) if value >= factor * before + self._plus else None
+        since = self._scene.leapt(before, value) if value >= factor * before + self._plus else None
+        if since is None or sum(one.at_ns < since for one in self._scene.earlier()) < self._least:
+            return None
+        return since

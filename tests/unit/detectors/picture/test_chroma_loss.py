@@ -182,3 +182,14 @@ def test_not_ready_before_it_has_a_past() -> None:
     assert not detector.ready
     findings(detector, frames(panning(1)))
     assert detector.ready
+
+
+@pytest.mark.parametrize(("before", "told"), [(2.8, False), (4.5, True)])
+def test_a_picture_of_next_to_no_colour_loses_none(before: float, *, told: bool) -> None:
+    """Standard deviations of chroma before and after, as a dissolve between pale pictures has them."""
+    shown = []
+    for index, (luma, blue, red) in enumerate(panning(9, seed=3)):
+        deviation = before if not 75 <= index < 175 else 0.6
+        pale = [_towards(plane, deviation / float(plane.std())) for plane in (blue, red)]
+        shown.append((luma, pale[0], pale[1]))
+    assert bool(edges(chroma_loss(), frames(shown))) is told

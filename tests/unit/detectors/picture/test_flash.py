@@ -311,11 +311,11 @@ def test_its_fault_is_found_where_it_is(level: Level) -> None:
 
 
 def test_a_lone_change_long_before_is_not_part_of_it_and_a_short_lull_does_not_split_it() -> None:
-    # 50 pictures a second: dark from 0.4 s on, 5 flashes a second from 1.0 s, none from 2.0 to 3.0 s.
+    # 50 pictures a second: dark from 0.5 s on, 10 flashes a second from 1.0 s, none from 2.0 to 3.0 s.
     fps, shown = 50, []
     for index in range(6 * fps):
         at = index / fps
         flashes = 1 <= at < 2 or 3 <= at < 4
-        bright = at < 0.4 or (flashes and int(10 * at + 1e-6) % 2 == 0)
+        bright = at < 0.5 or (flashes and int(20 * at + 1e-6) % 2 == 0)
         shown.append(flat(code(100 if bright else 10)))
-    assert spans(frames(shown, fps=fps)) == [("opened", 1.0), ("closed", 3.9)]
+    assert spans(frames(shown, fps=fps)) == [("opened", 1.0), ("closed", 3.96)]

@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 
 from contracts.findings import DefectEdge, Edge, Severity
+from contracts.profile import Mode
+from detectors.catalogue import Seat
 from detectors.frame import Frame
+from detectors.picture.stutter import Stutter
 from detectors.picture.tearing import DETECTOR, Tearing
 from tests.injection import Fault, Level, Moment, Picture
 from tests.patterns import FPS, HEIGHT, SECOND, TRACK, broken, copied, frames, grain, pan, panning, ticker
 from tests.run import edges, findings, measured
+from worker.pipeline import Pipeline
 
 
 def _torn(picture: Picture, moment: Moment) -> Picture:
@@ -169,3 +173,39 @@ def test_an_edge_that_creeps_down_the_picture_once_is_a_wipe() -> None:
         line = (index - 99) * HEIGHT // 10
         shown[index][0][:line] = pan(index - 1)[0][:line]
     assert spans(frames(shown)) == []
+
+
+def torn_at(shown: list[Picture], lines: dict[int, int]) -> list[Picture]:
+    """With everything below that line of so many pictures still the one before."""
+    whole = [copied(picture) for picture in shown]
+    for index, line in lines.items():
+        shown[index][0][line:] = whole[index - 1][0][line:]
+    return shown
+
+
+def test_three_torn_pictures_within_a_blink_are_none() -> None:
+    assert spans(frames(torn_at(panning(8), {100: 60, 102: 160, 104: 100}))) == []
+
+
+def test_faint_tears_count_half() -> None:
+    """A pan in mist, in which lines change by 2 to 3 code values."""
+    mist = [(np.asarray(120 + 0.3 * (y - 120.0), np.uint8), u, v) for y, u, v in panning(8)]
+    lines = {100 + 6 * n: (60, 160, 100)[n % 3] for n in range(6)}
+    few = dict(list(lines.items())[:3])
+    assert spans(frames(torn_at([copied(p) for p in mist], few))) == []
+    assert [e for e, _ in spans(frames(torn_at(mist, lines)))] == ["opened", "closed"]
+
+
+def test_the_stutter_that_it_brings_is_its_consequence() -> None:
+    """Where only a strip moves, all that moves stands still now and then."""
+    moment = Moment(Level.PLAIN, np.random.default_rng(3), float(FPS), 48_000)
+    still = pan(0, seed=9)
+    shown = []
+    for index in range(300):
+        picture = copied(still)
+        picture[0][60:200] = pan(index, seed=9)[0][60:200]
+        shown.append(_torn(picture, moment) if 150 <= index < 250 else picture)
+    pipeline = Pipeline([Seat(d, d.Params(), Mode.CHECK) for d in (Tearing, Stutter)])
+    said = [f for event in frames(shown) for f in pipeline.push(event) if isinstance(f, DefectEdge)]
+    causes = {f.defect: f.suppressed_by for f in said}
+    assert causes == {"tearing": None, "stutter": "tearing"}
