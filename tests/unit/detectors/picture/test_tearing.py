@@ -209,3 +209,12 @@ def test_the_stutter_that_it_brings_is_its_consequence() -> None:
     said = [f for event in frames(shown) for f in pipeline.push(event) if isinstance(f, DefectEdge)]
     causes = {f.defect: f.suppressed_by for f in said}
     assert causes == {"tearing": None, "stutter": "tearing"}
+
+
+def test_a_picture_that_comes_to_rest_line_by_line_and_goes_on_is_programme() -> None:
+    shown = panning(8)
+    for first, steps in ((100, (40, 110, 180, 250)), (114, (30, 90, 150, 210)), (128, (40, 120, 170, 230))):
+        for n, line in enumerate(steps):
+            picture, before = shown[first + n][0], shown[first + n - 1][0]
+            picture[:line] = before[:line]
+    assert spans(frames(shown)) == []
