@@ -6,8 +6,8 @@ Defect    `blur`, warning: within a shot, sharpness falls at once to `max_sharpn
           it was, and not far above), and fine detail against the contrast of the whole to a `min_rise`th of what it
           was or less, for `min_seconds`; dated at the first such picture, closed when sharpness is back. A quarter of
           the detailed parts that is sharp, as with shallow depth of field, is enough to be sharp; where there was
-          little sharpness before, there is none to be lost; and what goes altogether, as a title over a soft picture,
-          takes its brightness with it.
+          little sharpness before, there is none to be lost; what goes altogether, as a title over a soft picture,
+          takes its brightness with it; and what moved until sharpness fell, and then rests, was a dissolve.
 Blind to  Shots soft from their first picture, focus that is lost slowly, blur of less than about two samples of 640 a
           line, streams that are soft from the beginning, what begins with a cut or within a fifth of a second of one,
           or mildly in fast movement. Fog and night have too little detail to be judged, and where contrast goes too,

@@ -91,6 +91,17 @@ def test_a_shot_that_is_soft_for_a_picture_before_a_cut_to_another_soft_one_is_p
     assert edges(blur(), frames([*shown, *slowly(3, seed=9)])) == []
 
 
+@pytest.mark.parametrize("pictures", [20, 25])
+def test_a_longer_dissolve_from_a_still_to_a_soft_still_is_programme(pictures: int) -> None:
+    """All moves up to where sharpness went, and then nothing does."""
+    still = pan(0, seed=7)
+    luma, blue, red = mixed(still, pan(40, seed=8), 0.5)
+    other = np.asarray(np.clip(0.8 * luma + 30.0, 0, 255), np.uint8), blue, red
+    soft = _blurred(other, Moment(Level.GROSS, np.random.default_rng(1), float(FPS), 48_000))
+    shown = [mixed(still, soft, min(1.0, max(0.0, (i - 75) / pictures))) for i in range(200)]
+    assert edges(blur(), frames(shown)) == []
+
+
 def test_shallow_depth_of_field_is_programme() -> None:
     def shallow(picture: Picture, moment: Moment) -> Picture:
         soft = _blurred(picture, moment)
