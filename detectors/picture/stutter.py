@@ -63,6 +63,9 @@ OFF_BEAT = 0.35  # of a picture's length, the root mean square by which they mis
 BEATS_KEPT = 0.6  # of the beats have a hold
 TWOS = 3.5  # pictures from one hold to the next, at most, in animation on twos and threes
 CONVERTED = 0.6  # of the time they fill, picture and hold: another rate, roughly converted
+SMOOTH_NS = SECOND_NS  # of a shot without a hold, after which even a rhythm is a fault,
+SLOW, ALL_HELD = 1.5, 0.8  # if pictures beyond the cadence are missing each time, at so many of the steps,
+FARTHER = 1.3  # and each step is so much longer than those before: drawings that are held longer move no farther
 
 
 class StutterParams(Params):
@@ -116,6 +119,7 @@ class Stutter(Detector[StutterParams]):
         )
         self._last: _Step | None = None
         self._shot: deque[float] = deque(maxlen=SHOT_STEPS)  # movement of the steps since the last cut
+        self._steps: deque[tuple[int, float]] = deque(maxlen=256)  # when they came, and their movement
         self._lengths: deque[int] = deque(maxlen=STEPS)  # how long each different picture was shown, ns
         self._holds: deque[_Held] = deque(maxlen=256)  # of the last OWN_NS
         self._rests: deque[_Held] = deque(
@@ -133,6 +137,7 @@ class Stutter(Detector[StutterParams]):
         self._moved_ns = 0  # of movement seen
         self._last_ns = 0  # when the last hold ended
         self._rhythmic_ns = 0  # when holds last had a rhythm
+        self._slow = False  # they have one, and are a fault
         self._second = -1
 
     @property
@@ -150,6 +155,7 @@ class Stutter(Detector[StutterParams]):
         usual = self._usual()
         if self._is_cut(view, change, usual):
             self._shot.clear()
+            self._steps.clear()
             self._shot_ns = now
             self._last, self._stirred = _Step(now, change.mean, change), None
         elif self._repeats(change, usual):
@@ -219,6 +225,7 @@ class Stutter(Detector[StutterParams]):
                 self._lengths.append(length)
         self._last, self._stirred = _Step(now, change.mean, change), None
         self._shot.append(change.mean)
+        self._steps.append((now, change.mean))
         return held
 
     def _judge(self, now: int) -> Iterator[DefectEdge]:
@@ -229,7 +236,9 @@ class Stutter(Detector[StutterParams]):
         # What jerked before a cut says nothing of the rhythm behind it, and the first holds there may become one.
         shot = [rest for rest in rests if rest[0] >= self._shot_ns]
         rhythmic = self._rhythmic(rests)
-        if not rhythmic and now - self._shot_ns < SECOND_NS and self._on_twos(shot):
+        if rhythmic and (self._slow or self._has_slowed(rhythmic)):
+            self._slow, rhythmic = True, []
+        elif not rhythmic and now - self._shot_ns < SECOND_NS and self._on_twos(shot):
             rhythmic = shot
         recent = [hold for hold in every if hold not in rhythmic]
         if rhythmic and rhythmic is not shot:
@@ -260,13 +269,28 @@ class Stutter(Detector[StutterParams]):
         watched = max(min(self._moved_ns, OWN_NS) - WINDOW_NS, WINDOW_NS // 2)
         return max(float(self.params.min_holds), 2 * earlier * WINDOW_NS / watched)
 
+    def _has_slowed(self, rhythmic: list[_Held]) -> bool:
+        """Whether movement that was smooth goes on in the same shot in a few long steps a second."""
+        since = rhythmic[0][0]
+        smooth_ns = since - SMOOTH_NS
+        if self._shot_ns > smooth_ns or any(smooth_ns < until <= since for _, until in self._rests):
+            return False
+        before = [moved for at_ns, moved in self._steps if smooth_ns <= at_ns <= since]
+        after = [moved for at_ns, moved in self._steps if at_ns > since]
+        if len(before) < KNOWN_STEPS or len(rhythmic) < ALL_HELD * len(after):
+            return False
+        missing = median(until - since for since, until in rhythmic) / min(self._lengths)
+        return missing >= SLOW and median(after) >= FARTHER * median(before)
+
     def _stop(self, certain_ns: int) -> Iterator[DefectEdge]:
+        self._slow = False
         if self._hold.is_open:
             yield from self._hold.update(self._last_ns, False, 0.0, end_ns=certain_ns)
 
     def _forget(self) -> None:
         self._last = None
         self._shot.clear()
+        self._steps.clear()
         self._lengths.clear()
         self._holds.clear()
         self._rests.clear()

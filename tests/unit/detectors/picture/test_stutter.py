@@ -149,6 +149,38 @@ def test_animation_on_twos_that_is_cut_to_after_single_holds_is_programme() -> N
     assert spans(frames([*live, *twos], fps=30)) == []
 
 
+def slowed(every: int, *, first: int = 120, last: int = 220, step: int = 1) -> list[Picture]:
+    """A pan of which one picture in `every` is shown between `first` and `last`, and goes on by `step` of them."""
+    held = [pan(first + step * ((i - first) // every), step=3) for i in range(first, last)]
+    return [*(pan(i, step=3) for i in range(first)), *held, *(pan(i, step=3) for i in range(last, last + 80))]
+
+
+@pytest.mark.parametrize("every", [3, 4, 6])
+@pytest.mark.parametrize("missing", [False, True])
+def test_movement_that_slows_to_a_few_pictures_a_second_within_a_shot_is_found(
+    every: int, *, missing: bool
+) -> None:
+    """As where a coder no longer keeps up: the holds are even, but the shot was smooth before."""
+    step = SECOND // FPS
+    shown = slowed(every, step=every)
+    stream = [
+        frame(picture, i * step, step)
+        for i, picture in enumerate(shown)
+        if not (missing and 120 <= i < 220 and (i - 120) % every)
+    ]
+    said = spans(stream)
+    assert [e for e, _ in said] == ["opened", "closed"]
+    assert [at for _, at in said] == pytest.approx([120 / FPS, 220 / FPS], abs=0.25)
+
+
+def test_slower_rhythms_that_programmes_have_are_none() -> None:
+    """Half as many pictures; drawings held on threes after a pan; and a shot that is slow from its cut on."""
+    assert spans(frames(slowed(2, step=2))) == []
+    assert spans(frames(slowed(3))) == []
+    slow = [pan(4 * (i // 4), seed=8) for i in range(100)]
+    assert spans(frames([*panning(5), *slow, *panning(4)])) == []
+
+
 def test_a_stutter_within_pulldown_is_found() -> None:
     film = [pan(i * 24 // 30) for i in range(360)]
     for index in (150, 151, 163, 164, 170, 171, 188, 189, 190, 197, 198, 211, 212):
