@@ -133,6 +133,15 @@ class Levels(NamedTuple):
         """By how many 8-bit code values the levels of two pictures differ, on average."""
         return float(np.abs(self.below - other.below).sum())
 
+    def moved_besides(self, other: Levels, period: float) -> float:
+        """The same, without what steps of such a height move by themselves, whichever way they were rounded.
+
+        Between two steps, as many samples are above and below as there were before.
+        """
+        differ = np.abs(self.below - other.below)
+        between = np.arange(0.0, LEVELS - period, period) + np.arange(0.0, period)[:, None]
+        return float(differ[between.astype(np.intp)].mean(axis=1).min()) * LEVELS
+
 
 def _levels(frame: Frame) -> Levels:
     small = frame[LUMA_SMALL]
@@ -240,7 +249,7 @@ class Banding(SampledDetector[BandingParams]):
         for back, (at_ns, other) in enumerate(reversed(self._past)):
             if other.combs[place] <= usual[place] + ROSE_FROM * rise:
                 at_once = later.combs[place] >= usual[place] + ROSE_TO * rise
-                if not at_once or now.moved_from(other) > SAME_LIGHT:
+                if not at_once or now.moved_besides(other, PERIODS[place]) > SAME_LIGHT:
                     return None
                 self._stirred = max(self._moves(back + CALM_AFTER, back), default=0.0)
                 return later_ns, place

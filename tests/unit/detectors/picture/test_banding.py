@@ -161,6 +161,19 @@ def test_it_goes_on_over_a_cut_and_is_told_where_it_begins_with_one_and_stays_ov
     assert edges(banding(), frames(faulty(shots, 125, 220, Level.PLAIN))) == []
 
 
+@pytest.mark.parametrize("step", [16, 24])
+@pytest.mark.parametrize("rounding", [0, 1])
+def test_levels_that_are_cut_off_make_the_picture_darker_or_lighter(step: int, rounding: int) -> None:
+    """As where the lower bits are lost: all of it moves, by half a step on average."""
+    lower = (np.arange(256) + rounding * (step - 1)) // step * step
+    table = np.clip(lower, 16, 235).astype(np.uint8)
+    shown = [
+        (np.asarray(cv2.LUT(p[0], table), np.uint8), p[1], p[2]) if 75 <= i < 150 else p
+        for i, p in enumerate(skies(9))
+    ]
+    assert edges(banding(), frames(shown)) == [("opened", 3.0), ("closed", 6.0)]
+
+
 def smeared(picture: Picture, deviation: float) -> Picture:
     """As a coder smears fine steps."""
     return np.asarray(cv2.GaussianBlur(picture[0], (0, 0), deviation), np.uint8), picture[1], picture[2]
