@@ -57,6 +57,7 @@ DRIFT_NS = 500_000_000
 BY_TURNS = 0.95  # of the pictures swing back what the one before swung: light and dark by turns
 # Natural logarithms of gains: tiles that differ by so much show another picture, and no flicker is so deep.
 CUT, DEEPEST = 0.12, 0.25
+PATTERN = 0.97  # unless their patterns are so much alike: correlation
 
 Counts = npt.NDArray[np.float32]  # (240 or 256,) samples of each level from black up, 8-bit code values
 Series = npt.NDArray[np.float64]
@@ -202,7 +203,7 @@ class Flicker(Detector[FlickerParams]):
                 self._lined.clear()
                 continue
             gain = float(gains[n])
-            cut = abs(gain) > DEEPEST or float(apart[n]) > CUT
+            cut = (abs(gain) > DEEPEST or float(apart[n]) > CUT) and not _same_pattern(*logs[n : n + 2])
             tiles = np.zeros_like(differences[n]) if cut else differences[n]
             swing = _Swing(shown.at_ns, 0.0 if cut else gain, tiles, cut=cut, lines=shown.lines)
             self._swings.append(swing)
@@ -270,6 +271,11 @@ class Flicker(Detector[FlickerParams]):
             self._swings.clear()
             self._lined.clear()  # what has ended is not looked at for another beginning
         self._usual = 0.0
+
+
+def _same_pattern(one: Tiles, other: Tiles) -> bool:
+    a, b = one - one.mean(), other - other.mean()
+    return float((a * b).sum()) >= PATTERN * float(np.sqrt((a * a).sum() * (b * b).sum()))
 
 
 def _mean(values: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:

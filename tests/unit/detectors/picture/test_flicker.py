@@ -1,6 +1,6 @@
 """Flicker: all of the picture pumps in a rhythm; light that the content has does not."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import cv2
 import numpy as np
@@ -27,6 +27,8 @@ from tests.patterns import (
 )
 from tests.run import edges, findings, measured
 
+MIDDLE = 110.0  # code values above black
+
 
 def gained(picture: Picture, gain: float) -> Picture:
     """`picture` with its luma above black so many times as high."""
@@ -34,18 +36,39 @@ def gained(picture: Picture, gain: float) -> Picture:
     return np.clip(np.rint(luma), 0, 255).astype(np.uint8), picture[1], picture[2]
 
 
+def lifted(picture: Picture, share: float) -> Picture:
+    """`picture` with its luma higher by a share of middle grey, as by a pedestal that is wrong."""
+    luma = picture[0].astype(np.float32) + share * MIDDLE
+    return np.clip(np.rint(luma), 0, 255).astype(np.uint8), picture[1], picture[2]
+
+
+def bent(picture: Picture, share: float) -> Picture:
+    """`picture` with another gamma, which changes middle grey by a share, what is dark by more and light by less."""
+    part = np.clip((picture[0].astype(np.float32) - 16) / 219, 0, 1) ** (1 - share / np.log(2))
+    return np.clip(np.rint(16 + 219 * part), 0, 255).astype(np.uint8), picture[1], picture[2]
+
+
+def by_gain(picture: Picture, share: float) -> Picture:
+    """`picture` brighter by a share everywhere."""
+    return gained(picture, 1 + share)
+
+
+WAYS = (by_gain, by_gain, lifted, bent)
+
+
 def _pump(picture: Picture, moment: Moment) -> Picture:
-    """A lamp beating with the shutter, or a gain that hunts: a sine, or light and dark by turns."""
+    """A lamp beating with the shutter, or a gain, a pedestal or a gamma that hunts: a sine, or by turns."""
     memory, rng = moment.memory, moment.rng
     if "depth" not in memory:
         memory["depth"] = rng.uniform(*((0.006, 0.009), (0.016, 0.022), (0.025, 0.032))[moment.level])
         memory["hz"] = rng.uniform(2.6, min(11.0, 0.4 * moment.fps))
         memory["by_turns"] = rng.random() < 0.25
+        memory["way"] = WAYS[int(rng.integers(len(WAYS)))]
+    swing = np.sin(2 * np.pi * memory["hz"] * moment.index / moment.fps)
     if memory["by_turns"]:
-        return gained(picture, 1 + memory["depth"] * (1 if moment.index % 2 else -1))
-    return gained(
-        picture, 1 + memory["depth"] * float(np.sin(2 * np.pi * memory["hz"] * moment.index / moment.fps))
-    )
+        swing = 1 if moment.index % 2 else -1
+    changed: Picture = memory["way"](picture, memory["depth"] * float(swing))
+    return changed
 
 
 FAULT = Fault("flicker", (3.0, 8.0), picture=_pump)
@@ -83,6 +106,19 @@ def test_its_fault_is_found_where_it_is(level: Level) -> None:
     said = spans(broken(_pump, [pan(i, step=2) for i in range(250)], 75, 175, level))
     assert [e for e, _ in said] == ["opened", "closed"]
     assert [at for _, at in said] == pytest.approx([3.0, 7.0], abs=0.4)
+
+
+@pytest.mark.parametrize("way", WAYS[1:])
+@pytest.mark.parametrize(("depth", "hz"), [(0.02, 4.0), (0.12, 8.0), (0.2, 6.0)])
+def test_whatever_pumps_and_however_deep_it_is_no_row_of_cuts(
+    way: Callable[[Picture, float], Picture], depth: float, hz: float
+) -> None:
+    shown = [pan(i, step=2) for i in range(250)]
+    for index in range(75, 175):
+        shown[index] = way(shown[index], depth * float(np.sin(2 * np.pi * hz * (index - 75) / FPS)))
+    said = spans(frames(shown))
+    assert [e for e, _ in said] == ["opened", "closed"]
+    assert [at for _, at in said] == pytest.approx([3.0, 7.0], abs=0.3)
 
 
 def test_cuts_do_not_hide_it() -> None:
