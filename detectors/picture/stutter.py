@@ -65,7 +65,9 @@ TWOS = 3.5  # pictures from one hold to the next, at most, in animation on twos 
 CONVERTED = 0.6  # of the time they fill, picture and hold: another rate, roughly converted
 SMOOTH_NS = SECOND_NS  # of a shot without a hold, after which even a rhythm is a fault,
 SLOW, ALL_HELD = 1.5, 0.8  # if pictures beyond the cadence are missing each time, at so many of the steps,
-FARTHER = 1.3  # and each step is so much longer than those before: drawings that are held longer move no farther
+FARTHER = (
+    1.3  # and each step is so much longer than those before: drawings that are held longer move no farther
+)
 
 
 class StutterParams(Params):
