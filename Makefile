@@ -16,7 +16,7 @@ ARGS ?=
 unexport PYTHONPATH
 unexport PYTHONHOME
 
-.PHONY: help setup demo test test-all test-faults check format bench bench-limit bench-fleet bench-memory score soak bench-delay rolling chaos docs pins clean
+.PHONY: help setup demo test test-all test-faults check format bench bench-limit bench-fleet bench-memory score score-ffmpeg soak bench-delay rolling chaos docs pins clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -76,6 +76,11 @@ bench-limit: $(STAMP)  ## fails where a check of 1080p costs more than 1.25 time
 score: $(STAMP)  ## how well each detector finds faults injected into real footage
 	$(call ffmpeg)
 	$(PY) -m benchmarks.score --write $(ARGS); status=$$?; $(PY) -m glitchwatch.catalogue_docs && exit $$status
+
+score-ffmpeg: $(STAMP)  ## which faults are found that FFmpeg's own filters make, and we did not write
+	$(call ffmpeg)
+	$(PY) -m benchmarks.by_ffmpeg --write $(ARGS)
+	$(PY) -m glitchwatch.catalogue_docs
 
 soak: $(STAMP)  ## a long run against channels made here; memory and descriptors must stay flat
 	$(PY) -m glitchwatch.origin.soak $(ARGS)

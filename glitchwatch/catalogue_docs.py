@@ -27,6 +27,7 @@ SCHEMA = "glitchwatch.catalogue/1"
 CATALOGUE = Path("detectors/catalogue.json")
 PAGE = Path("docs/detectors.md")
 SCORES = Path("docs/scores.json")
+SCORES_BY_FFMPEG = Path("docs/scores_ffmpeg.json")
 SCORES_PAGE = Path("docs/scores.md")
 COSTS = Path("docs/costs.json")
 PICTURES = Path("docs/faults")  # drawn by `python -m benchmarks.pictures`
@@ -216,7 +217,9 @@ def generated(root: Path) -> dict[Path, str]:
         root / PAGE: page(detectors, scores, costs, drawn),
     }
     if scores:
-        texts[root / SCORES_PAGE] = scores_page.page(scores)
+        other = root / SCORES_BY_FFMPEG
+        by_ffmpeg = json.loads(other.read_text("utf-8")) if other.is_file() else None
+        texts[root / SCORES_PAGE] = scores_page.page(scores, by_ffmpeg)
     return texts
 
 

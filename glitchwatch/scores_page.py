@@ -8,8 +8,8 @@ from typing import Any
 MOST_RAISED = 6  # of one file
 
 
-def page(scores: Mapping[str, Any]) -> str:
-    """The text of the page; `scores` is the document that `make score` left."""
+def page(scores: Mapping[str, Any], by_ffmpeg: Mapping[str, Any] | None = None) -> str:
+    """The text of the page; `scores` is the document of `make score`, `by_ffmpeg` that of `make score-ffmpeg`."""
     facts = {
         key: value for key, value in scores.items() if not isinstance(value, dict | list) and key != "schema"
     }
@@ -45,6 +45,15 @@ def page(scores: Mapping[str, Any]) -> str:
             "a fade, a still or a pause from a fault, and is not meant to.",
         ]
         out += table(scores["beside FFmpeg"])
+    if by_ffmpeg:
+        out += ["", "## Faults that FFmpeg's own filters made", ""]
+        out += [
+            "Of `make score-ffmpeg`: we wrote neither these faults nor chose their strength by what is found. Some of",
+            "them do not show in the shot that was drawn (colour that goes from a grey one), and count as missed.",
+            "",
+            *(f"- {key}: {number(value)}" for key, value in by_ffmpeg.items() if not isinstance(value, dict)),
+        ]
+        out += table([{"defect": name, **row} for name, row in by_ffmpeg["faults"].items()])
     found = scores.get("footage", [])
     for kind, title, words in (
         ("real", "Real defects", "Files that were broken when they were found; the first words say how."),
