@@ -214,7 +214,7 @@ class Broken:
 def break_one(
     defect: str, number: int, of: int, seed: int, binary: str, scratch: Path, masters: Path
 ) -> Broken:
-    """Make programme, let FFmpeg break it, and watch it: fault `number` of so many. Raises RuntimeError if it cannot."""
+    """Make programme, let FFmpeg break it, watch it: fault `number` of so many. Raises RuntimeError if it cannot."""
     recipe = RECIPES[defect]
     fault = Fault(defect, recipe.lengths_s, picture=_as_it_is, after_cut_s=1.0)
     if defect in ("combing", "tearing"):
