@@ -21,20 +21,16 @@ AROUND, BESIDE = 2, 8  # lines above and below it that are of it; and that are b
 LEAST_GAIN = 1.0  # 8-bit code values by which it fits better to the picture before,
 LEAST_SHARE = 0.3  # a share of the step that there is,
 BEYOND = 1.8  # and so many times as much as elsewhere: what moves up or down does so everywhere
-TEXTURE = (
-    3.0  # standard deviation of the lines on both sides, code values: borders of bars and captions have none
-)
+TEXTURE = 3.0  # standard deviation of the lines on both sides: borders of bars and captions have none
 LEAST_LINES = 200  # of the raster
 # Mean change from picture to picture, 8-bit code values: with less, a seam is not seen; more is another picture.
 MOVES, MOST_MOVES = 1.2, 40.0
 LOOK_NS, AGAIN_NS = 400_000_000, 80_000_000  # between looks; and for a while after one that found a seam
 STIRRED_NS = 1_200_000_000
-FOUND, FOUND_SHARE = (
-    5,
-    0.4,
-)  # looks, and of the looks since the first of them, that must have found the same one
+FOUND, FOUND_SHARE = 5, 0.4  # looks, and of those since the first of them, that must have found the same
 WITHIN_NS, KEPT = 4_000_000_000, 64
 LEAST_NS = 300_000_000  # from the first to the last: an edge that moves lies elsewhere by then
+APART_NS = 1_200_000_000  # between those that follow each other, of which the first is its beginning
 STILL_GAIN = 0.4  # more than beside it: it is still there
 OVER_LOOKS, OVER_NS = 5, 1_800_000_000  # in which it is like the lines beside it, after which it has ended;
 UNSURE = 0.3  # of a look that shows neither
@@ -157,28 +153,34 @@ class Standing:
         since = sum(look.at_ns >= same[0] for look in looks)
         if len(same) < FOUND or now - same[0] < LEAST_NS or len(same) < FOUND_SHARE * since:
             return None
-        return same[0]
+        late = same[-1]
+        for at_ns in reversed(same):  # one long before may be chance
+            if late - at_ns > APART_NS:
+                break
+            late = at_ns
+        return late
 
     def _goes_on(self, view: PictureView, seams: Seams) -> Iterator[Finding]:
         """Whether this place still fits better to another moment than the lines beside it do."""
         which, place = self._there
         lines = seams.gains[which]
-        if place >= len(lines):
-            return
-        above, below = (
-            lines[max(0, place - BESIDE) : place - AROUND],
-            lines[place + AROUND + 1 :][: BESIDE - AROUND],
-        )
+        above = lines[max(0, place - BESIDE) : max(0, place - AROUND)]
+        below = lines[place + AROUND + 1 : place + BESIDE + 1]
         beside = max(float(above.max(initial=-np.inf)), float(below.max(initial=-np.inf)))
-        here = float(lines[place])
+        here = float(lines[place]) if place < len(lines) else -np.inf  # of another raster
         if here >= beside + STILL_GAIN:
             self._last_ns, self._gone = view.end_ns, 0.0
             yield from self._hold.update(view.at_ns, True, here, end_ns=view.end_ns)
         else:
-            self._gone += 1.0 if here < beside else UNSURE
+            self._gone += UNSURE if here > beside else 1.0
         if self._gone >= OVER_LOOKS and view.at_ns - self._last_ns >= OVER_NS:
             yield from self._hold.update(self._last_ns, False, 0.0, end_ns=view.end_ns)
             self._looks.clear()
+
+    def finish(self, at_ns: int, unseen_ns: int) -> Iterator[Finding]:
+        """What has not been seen for so long has ended, though too little has moved since to be sure."""
+        if self._hold.is_open and at_ns - self._last_ns >= unseen_ns:
+            yield from self._hold.update(self._last_ns, False, 0.0, end_ns=at_ns)
 
     def forget(self, at_ns: int) -> Iterator[Finding]:
         """Another clock."""

@@ -175,6 +175,7 @@ class Tearing(Detector[TearingParams]):
         """What has not torn for a while has ended, though too little has moved since to be sure."""
         if self._hold.is_open and at_ns - self._last_ns >= SECOND_NS:
             yield from self._hold.update(self._last_ns, False, 0.0, end_ns=at_ns)
+        yield from self._standing.finish(at_ns, SECOND_NS)
 
     def _tear(self, view: PictureView, changes: Lines) -> _Tear | None:
         """The band of lines that repeats the picture before while its surroundings move, if there is one."""
