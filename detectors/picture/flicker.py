@@ -51,6 +51,7 @@ SLOW = 3.0  # times that power may lie below LEAST_HZ
 EVEN = 0.3  # least ratio of the energies of the window's halves
 SINE = 0.75  # of the energy above LEAST_HZ is one sine
 IN_STEP, LEAST_PART, MOST_PART = 0.7, 0.4, 2.0  # of the tiles swing in step by so much of the whole's swing
+ANEW = 0.5  # of the usual swing, until the rhythm is seen in another shot, too
 SWINGS = 0.35  # of the usual swing from one picture to the next: below, it has ended
 PAUSE_NS = 350_000_000
 DRIFT_NS = 500_000_000
@@ -147,6 +148,7 @@ class Flicker(Detector[FlickerParams]):
         self._swings: deque[_Swing] = deque(maxlen=600)
         self._lined: deque[_Swing] = deque()  # those of the window, which have their lines
         self._usual = 0.0  # swing while it flickers
+        self._anew = False  # there was a cut since: it is not known of this shot
         self._last_ns = 0  # the last such swing
         self._look_ns, self._second, self._depth = 0, -1, 0.0
 
@@ -205,6 +207,8 @@ class Flicker(Detector[FlickerParams]):
             gain = float(gains[n])
             cut = (abs(gain) > DEEPEST or float(apart[n]) > CUT) and not _same_pattern(*logs[n : n + 2])
             tiles = np.zeros_like(differences[n]) if cut else differences[n]
+            if cut and self._usual and not self._anew:  # a lighter shot swings less by the same pedestal
+                self._usual, self._anew = ANEW * self._usual, True
             swing = _Swing(shown.at_ns, 0.0 if cut else gain, tiles, cut=cut, lines=shown.lines)
             self._swings.append(swing)
             self._lined.append(swing)
@@ -231,13 +235,20 @@ class Flicker(Detector[FlickerParams]):
         self._depth = max(self._depth, depth)
         if depth >= self.params.min_depth_percent and (not self._usual or now - self._last_ns < PAUSE_NS):
             if self._hold.since_ns is None:
-                self._usual = median(abs(s.gain) for s in window[-LEAST_PICTURES:])
+                self._usual, self._anew = self._swing_of(window), False
                 self._last_ns = now
                 yield from self._hold.update(self._since(), True, depth, end_ns=view.end_ns)
             else:
+                if self._anew:
+                    self._usual, self._anew = self._swing_of(window), False
                 yield from self._hold.update(now, True, depth, end_ns=view.end_ns)
         elif self._usual and now - self._last_ns >= PAUSE_NS:
             yield from self._stop(view.end_ns)
+
+    @staticmethod
+    def _swing_of(window: Sequence[_Swing]) -> float:
+        """What is usual of the latest pictures of a shot."""
+        return median(abs(s.gain) for s in [s for s in window if not s.cut][-LEAST_PICTURES:])
 
     def _drift(self, now: int) -> float:
         """What the gain does besides swinging: its mean over about a swing."""

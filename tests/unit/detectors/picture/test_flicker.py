@@ -128,6 +128,17 @@ def test_cuts_do_not_hide_it() -> None:
     assert [at for _, at in said] == pytest.approx([3.0, 7.0], abs=0.3)
 
 
+def test_it_goes_on_in_a_lighter_shot_which_swings_less_by_the_same_pedestal() -> None:
+    dark = [gained(pan(i, step=2), 0.35) for i in range(125)]
+    light = [lifted(pan(i, seed=8, step=2), 0.6) for i in range(125, 250)]
+    shown = [*dark, *light]
+    for index in range(75, 200):
+        shown[index] = lifted(shown[index], 0.04 * float(np.sin(2 * np.pi * 6.0 * (index - 75) / FPS)))
+    said = spans(frames(shown))
+    assert [e for e, _ in said] == ["opened", "closed"]
+    assert [at for _, at in said] == pytest.approx([3.0, 8.0], abs=0.3)
+
+
 def test_light_and_dark_by_turns_is_a_rhythm_however_rough() -> None:
     """As a coder leaves it that spends little on pictures in between."""
     rng = np.random.default_rng(8)
