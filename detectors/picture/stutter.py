@@ -63,8 +63,8 @@ OFF_BEAT = 0.35  # of a picture's length, the root mean square by which they mis
 BEATS_KEPT = 0.6  # of the beats have a hold
 TWOS = 3.5  # pictures from one hold to the next, at most, in animation on twos and threes
 CONVERTED = 0.6  # of the time they fill, picture and hold: another rate, roughly converted
-SMOOTH_NS = SECOND_NS  # of a shot without a hold, after which even a rhythm is a fault,
-SLOW, ALL_HELD = 1.5, 0.8  # if pictures beyond the cadence are missing each time, at so many of the steps,
+SMOOTH_NS, STRAY_HOLDS = SECOND_NS, 1  # of a shot with no more holds, after which even a rhythm is a fault,
+SLOW, ALL_HELD = 1.5, 0.7  # if pictures beyond the cadence are missing each time, at so many of the steps,
 FARTHER = (
     1.3  # and each step is so much longer than those before: drawings that are held longer move no farther
 )
@@ -275,11 +275,15 @@ class Stutter(Detector[StutterParams]):
         """Whether movement that was smooth goes on in the same shot in a few long steps a second."""
         since = rhythmic[0][0]
         smooth_ns = since - SMOOTH_NS
-        if self._shot_ns > smooth_ns or any(smooth_ns < until <= since for _, until in self._rests):
+        if (
+            self._shot_ns > smooth_ns
+            or sum(smooth_ns < until <= since for _, until in self._rests) > STRAY_HOLDS
+        ):
             return False
         before = [moved for at_ns, moved in self._steps if smooth_ns <= at_ns <= since]
         after = [moved for at_ns, moved in self._steps if at_ns > since]
-        if len(before) < KNOWN_STEPS or len(rhythmic) < ALL_HELD * len(after):
+        held = sum(until > since for _, until in self._rests)
+        if len(before) < KNOWN_STEPS or held < ALL_HELD * len(after):
             return False
         missing = median(until - since for since, until in rhythmic) / min(self._lengths)
         return missing >= SLOW and median(after) >= FARTHER * median(before)
