@@ -6,9 +6,10 @@ Defect    audio_dropout  error: a channel's level falls suddenly, without a fade
           `min_depth_db` below (40 dB or below -80 dBFS for most of a hole of 20 ms or more) for 3 to `max_ms`; and
           returns as suddenly. The sound on either side must last (most of 20 ms within 15 dB of its mean), be louder
           than `min_dbfs` and of like level. Holes within `quiet_seconds` are one defect, from the first hole to the
-          end of the last; one that is shorter than `alone_ms`, not below -83 dBFS, or in sound of more than
-          two channels counts where it is not alone. None is a hole of less than 20 ms before a blow that is 12 dB
-          louder than the sound was: coders give their bits to the blow, and nobody hears it.
+          end of the last; one that is shorter than `alone_ms`, not below -83 dBFS, in sound of more than two
+          channels, or between stereo and mono (where pieces join) counts where it is not alone.
+          None is a hole of less than 20 ms before a blow that is 12 dB louder than the sound was: coders give their
+          bits to the blow, and nobody hears it.
 Blind to  holes that a receiver fades, fills with noise or conceals by repetition; holes in pauses, where nobody misses
           them. Sound that was cut up on purpose (gated electronic music, switched beeps, a noise gate that shuts within
           1 ms) looks the same as a fault, and so does 5.1 coded so tightly (96 kb/s) that whole channels are empty for
@@ -19,6 +20,7 @@ Source    EBU QC 0008B. The depths are practice: the stops of speech and the end
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 
@@ -57,6 +59,7 @@ TREBLE = 10 ** (-15 / 10)  # in a short hole, against before
 ATTACK, ATTACK_STEPS = 10 ** (12 / 10), 12  # of a blow, above what was before a hole, and so soon after it
 TOGETHER_NS = SECOND // 10  # two that one event may have left are no company for each other
 DITHER = 10 ** (-83 / 10)  # one hole alone is empty, and not the room that a gate left
+TURNS_DB, LEAST_SIDE_DB = 25.0, -50.0  # how much more left and right differ before than after, or less
 LEAST_MS = 2.0
 LEAST_POWER = 10 ** (-90 / 10)  # what lies below is empty
 AT_ONCE = 0.45  # of the decibels: where speech stops and where gates close, 0.2 to 0.4
@@ -84,6 +87,14 @@ def _abrupt(edge: npt.NDArray[np.float32], level: float, depth: float, least: fl
     steepest = float(_falls(edge).max(initial=0.0))
     at_once = float((level / max(depth, LEAST_POWER)) ** AT_ONCE)
     return steepest >= max(1.0 / least, at_once)
+
+
+def _side(x: Samples) -> float:
+    """How much left and right differ, dB of the sound in both, not below `LEAST_SIDE_DB`."""
+    if not x.shape[1]:
+        return LEAST_SIDE_DB
+    both, differ = float(np.square(x.sum(axis=0)).mean()), float(np.square(x[0] - x[1]).mean())
+    return max(LEAST_SIDE_DB, 10 * math.log10(max(differ, 1e-12) / max(both, 1e-12)))
 
 
 class AudioDropoutParams(Params):
@@ -152,7 +163,9 @@ class AudioDropout(Detector[AudioDropoutParams]):
                     until,
                     view.channels[row],
                     view.end_ns,
-                    sure=channels <= 2 and verdict[2] < DITHER,
+                    sure=channels <= 2
+                    and verdict[2] < DITHER
+                    and not self._turns(verdict, view.rate_hz * step_ns / SECOND),
                 )
         self._falls = waiting
         yield from self._holes.passed(view.end_ns)
@@ -230,12 +243,25 @@ class AudioDropout(Detector[AudioDropoutParams]):
             return True
         x = np.concatenate([block[row] for block in self._samples])
         rise = np.diff(x) ** 2
-        steps = self._power.shape[1]
-        begin, end = (len(x) - round((steps - at) * size) for at in (first + 1, last))
+        begin, end = self._places(first + 1, last, size, len(x))
         before = rise[max(0, begin - round(BESIDE * size)) : max(0, begin - round(size))]
         if not len(before) or end <= begin:
             return False
         return float(rise[begin:end].mean()) < TREBLE * float(before.mean())
+
+    def _places(self, first: int, last: int, size: float, samples: int) -> tuple[int, int]:
+        """Where steps begin among so many kept samples; `size`: samples of a step."""
+        steps = self._power.shape[1]
+        return samples - round((steps - first) * size), samples - round((steps - last) * size)
+
+    def _turns(self, hole: tuple[float, float, float], size: float) -> bool:
+        """Whether stereo sound goes on in mono, or the other way round: one piece has ended, and another begun."""
+        if self._power.shape[0] != 2:
+            return False
+        x = np.concatenate(list(self._samples), axis=1)
+        begin, end = self._places(int(hole[0]), int(hole[1]) + 1, size, x.shape[1])
+        sides = [_side(part) for part in (x[:, max(0, begin - round(BESIDE * size)) : begin], x[:, end:])]
+        return abs(sides[1] - sides[0]) >= TURNS_DB
 
     def _say(
         self, at_ns: int, until_ns: int, channel: str, certain_ns: int, *, sure: bool

@@ -190,3 +190,16 @@ def test_holes_in_two_channels_within_one_event_are_no_company() -> None:
     sound[0, 3 * RATE_HZ : round(3.007 * RATE_HZ)] = 0.0
     sound[4, round(3.045 * RATE_HZ) : round(3.05 * RATE_HZ)] = 0.0
     assert edges(dropout(), blocks(sound, channels=names)) == []
+
+
+def test_one_gap_between_stereo_and_mono_is_where_pieces_join() -> None:
+    stereo, mono = noise(2, -23.0), np.repeat(noise(2, -23.0, channels=1), 2, axis=0)
+    for pieces in ((stereo, mono), (mono, stereo)):
+        assert edges(dropout(), blocks(join(pieces[0], nothing(0.1), pieces[1]))) == []
+    for piece in (stereo, mono):
+        assert [e for e, _ in edges(dropout(), blocks(join(piece, nothing(0.1), piece)))] == [
+            "opened",
+            "closed",
+        ]
+    twice = join(stereo, nothing(0.1), mono[:, : RATE_HZ // 2], nothing(0.1), mono)
+    assert [e for e, _ in edges(dropout(), blocks(twice))] == ["opened", "closed"]
