@@ -1,9 +1,9 @@
 """Flicker: the brightness of the whole picture pumps in a rhythm that the content does not have.
 
 Measures  `flicker_depth`, percent: amplitude of the rhythmic part of the picture's brightness, highest of each second.
-Defect    `flicker`, warning: for `min_seconds` the picture brightens and darkens in proportion at 2 to 15 Hz by
-          `min_depth_percent` or more, and most of its parts do so in step. Dated from the first swing to the last;
-          cuts in between do not hide it.
+Defect    `flicker`, warning: for `min_seconds` the picture brightens and darkens at 2 to 15 Hz by
+          `min_depth_percent` or more, and most of its parts do so in step, by 0.4 to 2 times as much as all of it: by
+          gain, pedestal or gamma. Dated from the first swing to the last; cuts in between do not hide it.
 Blind to  Pumping slower than 2 Hz (automatic exposure, key pictures); flicker of a part of the picture, such as a
           lamp or a screen in it; light without a rhythm (fire, lightning); mostly dark pictures. What reaches the
           limits of photosensitive epilepsy is `flash`.

@@ -5,9 +5,11 @@ Defect    `stutter`, error: movement halts at once and goes on at once, `min_hol
           and without a rhythm. Dated from the first hold to the end of the last. A picture is held when it is
           repeated, or when the next one is missing; both are told from the time between different pictures, so a
           variable frame rate is judged like a constant one. What follows a hold must show the same scene.
+          A rhythm counts, too, where movement that was smooth for a second goes on in the same shot with two pictures
+          or more missing each time, in steps longer by as much: a coder that no longer keeps up.
 Blind to  Holds in which nothing moves, and those within a second of a standstill; single holds; pictures that are
-          left out and time closed up behind them. Regular rhythms are programme: 24 pictures in 30 or
-          60, 25 in 50, animation on twos and threes. So is what goes by fits and starts already when the watch
+          left out and time closed up behind them. Other rhythms are programme: 24 pictures in 30 or 60, 25 in 50,
+          half as many pictures, animation on twos and threes, all that is slow from a cut on. So is what goes by fits and starts already when the watch
           begins, such as a poor remote camera: twice its own number of holds is needed then. Longer standstills are
           `freeze` or `picture_missing`.
 Source    Practice. That what counts is a halt amid movement is also in the no-reference measure of fluidity by
