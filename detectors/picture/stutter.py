@@ -9,9 +9,9 @@ Defect    `stutter`, error: movement halts at once and goes on at once, `min_hol
           or more missing each time, in steps longer by as much: a coder that no longer keeps up.
 Blind to  Holds in which nothing moves, and those within a second of a standstill; single holds; pictures that are
           left out and time closed up behind them. Other rhythms are programme: 24 pictures in 30 or 60, 25 in 50,
-          half as many pictures, animation on twos and threes, all that is slow from a cut on. So is what goes by fits and starts already when the watch
-          begins, such as a poor remote camera: twice its own number of holds is needed then. Longer standstills are
-          `freeze` or `picture_missing`.
+          half as many pictures, animation on twos and threes, all that is slow from a cut on. So is what goes by fits
+          and starts already when the watch begins, such as a poor remote camera: twice its own number of holds is
+          needed then. Longer standstills are `freeze` or `picture_missing`.
 Source    Practice. That what counts is a halt amid movement is also in the no-reference measure of fluidity by
           Pastrana-Vidal and Gicquel ("Automatic quality assessment of video fluidity impairments"); the telling of
           rhythms is our own.
