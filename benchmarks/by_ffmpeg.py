@@ -105,6 +105,12 @@ def _bars(rng: Rng, a: float, b: float) -> str:
     )
 
 
+def _seam(rng: Rng, a: float, b: float) -> str:
+    upper = f"tpad=start=1:start_mode=clone,crop=iw:ih*{_between(rng, 0.3, 0.6)}:0:0"
+    torn = f"[p]{upper}[z];[q][z]overlay=format=yuv420[y]"
+    return f"[in]split=3[q][p][o];{torn};[o][y]overlay=format=yuv420:{while_on(a, b)}[out]"
+
+
 def _black_bars(rng: Rng, a: float, b: float) -> str:
     share = rng.uniform(0.1, 0.16)
     first, second = ("x=0:w=iw*{0:.3f}", "x=iw-iw*{0:.3f}:w=iw*{0:.3f}")
@@ -164,6 +170,7 @@ RECIPES: dict[str, Recipe] = {
     "banding": Recipe(
         "video", timed(lambda r: "lutyuv=y='floor(val/{0})*{0}'".format(_among(r, 12, 16, 24)))
     ),
+    "tearing": Recipe("video", _seam),
     "combing": Recipe("video", over(lambda _: "separatefields,select='gte(n,1)',weave=first_field=bottom")),
     "flash": Recipe(
         "video",
