@@ -3,9 +3,9 @@
 Measures  sound_peak  dBFS: the highest sample of any channel in each second.
 Defect    silence     every sample of every channel at or below `max_dbfs`, dated to 10 ms at the last sound: for
           `min_seconds` where the sound was cut off (peaks above -45 dBFS in the 0.2 s before, 20 dB less in the 0.2 s
-          after), for `pause_seconds` where it died away, or where the watch began in silence: pauses of speech, fades
-          and leaders are programme. A lapse of up to 20 ms (a click) does not restart it; once open,
-          `return_seconds` of sound end it.
+          after, and those below -72 dBFS or 6 dB below the pauses of the last 15 s), for `pause_seconds` where it died
+          away, or where the watch began in silence: pauses of speech, fades and leaders are programme. A lapse of up
+          to 20 ms (a click) does not restart it; once open, `return_seconds` of sound end it.
 Blind to  a dead line that hums or hisses above `max_dbfs`; a missing track (no sound arrives at all); for a while, a
           fault that begins in a pause that was as silent as itself.
 Source    EBU QC 0078B (level below a threshold for a time); -60 dBFS and 2 s are practice for a fault, vendors'
@@ -33,6 +33,8 @@ CLICK_NS = 2 * STEP_NS
 HOLE_NS = 500_000_000  # of missing media, across which it is still the same silence
 SIDE_STEPS = 20  # compared on either side of the onset
 CUT_DB, CUT_FROM_DBFS = 20.0, -45.0
+# What is not quieter than the pauses of the last 15 s, and no dead line, is the room that is heard in a pause.
+ROOM_NS, ROOM_DB, ROOM_DBFS, ROOMS = 15 * SECOND, 6.0, -72.0, 256
 
 
 class SilenceParams(Params):
@@ -74,6 +76,9 @@ class Silence(Detector[SilenceParams]):
         self._sound_ns = 0  # how long the present sound has lasted
         self._before: deque[float] = deque(maxlen=SIDE_STEPS)  # peaks of the last steps of sound
         self._after: list[float] = []  # peaks of the first steps of quiet
+        self._rooms: deque[tuple[int, float]] = deque(
+            maxlen=ROOMS
+        )  # pauses: when they ended, and their level, dBFS
         self._second = 0.0
         self._blocks = 0
         self._adopted = False
@@ -87,6 +92,7 @@ class Silence(Detector[SilenceParams]):
             yield from self._hold.reset(self._end_ns)
             self._since_ns = None
             self._before.clear()
+            self._rooms.clear()
         self._end_ns = view.end_ns
         peaks = view[LEVELS].peak.max(axis=0)
         for start, end, first, last, quiet in runs(peaks <= self._ceiling, view.at_ns, view.end_ns):
@@ -123,6 +129,8 @@ class Silence(Detector[SilenceParams]):
             self._adopted = False
         if self._sound_ns > CLICK_NS and not self._hold.is_open:
             # A short word, too, ends a pause: only a defect that is open bridges more than a click.
+            if self._since_ns is not None:
+                self._rooms.append((start, _median_db(self._after)))
             self._since_ns = None
             self._before.extend(peaks[-SIDE_STEPS:].tolist())
 
@@ -130,8 +138,14 @@ class Silence(Detector[SilenceParams]):
         """Whether this quiet came at once after something to be heard; a pause's room tone, gated, is not."""
         if not self._before:
             return self._adopted
-        before = _median_db(self._before)
-        return before >= CUT_FROM_DBFS and before - _median_db(self._after) >= CUT_DB
+        before, after = _median_db(self._before), _median_db(self._after)
+        return before >= CUT_FROM_DBFS and before - after >= CUT_DB and not self._is_room(after)
+
+    def _is_room(self, after: float) -> bool:
+        """Whether it is what was heard between words."""
+        assert self._since_ns is not None
+        lately = [level for ended_ns, level in self._rooms if self._since_ns - ended_ns <= ROOM_NS]
+        return after >= ROOM_DBFS and bool(lately) and after >= min(lately) - ROOM_DB
 
 
 def _median_db(peaks: Iterable[float]) -> float:

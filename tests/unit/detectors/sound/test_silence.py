@@ -89,3 +89,11 @@ def test_a_hole_in_time_ends_it_where_the_sound_ended() -> None:
 def test_the_level_is_measured_once_a_second() -> None:
     levels = measured(silence(), blocks(join(tone(2, -20), nothing(1))), "sound_peak")
     assert levels == pytest.approx([-20, -20, -120], abs=0.01)
+
+
+@pytest.mark.parametrize(("floor_dbfs", "told"), [(-72.0, False), (-82.0, True), (-200.0, True)])
+def test_a_pause_as_quiet_as_those_before_it_is_a_room(floor_dbfs: float, *, told: bool) -> None:
+    """Quiet words, gated: the room between them lies just below what counts as silence."""
+    word, room = noise(0.6, -42.0), noise(0.3, -72.0)
+    spoken = join(*(part for _ in range(6) for part in (word, room)), word)
+    assert bool(edges(silence(), blocks(join(spoken, noise(3.0, floor_dbfs, seed=1), word)))) is told
