@@ -32,8 +32,8 @@ def test_a_pattern_of_another_contrast_is_a_fade(gain: float) -> None:
     assert times_up(softening(kept=0.8), [(SHOT, 1.0)] * 4 + [(SHOT, 3.0)] * 3)[-1]
 
 
-@pytest.mark.parametrize(("up", "told"), [(1, False), (2, True)])
-def test_it_goes_on_over_a_cut_where_it_was_there_for_more_than_a_picture(up: int, *, told: bool) -> None:
+@pytest.mark.parametrize(("up", "told"), [(2, False), (3, True)])
+def test_it_goes_on_over_a_cut_where_it_was_there_for_more_than_two_pictures(up: int, *, told: bool) -> None:
     rise = Rise(floor=2.0, factor=2.0, plus=0.0, back=0.5, anew=True)
     shown = [(SHOT, 1.0)] * 5 + [(SHOT, 3.0)] * up + [(OTHER, 3.0)] * 3
     assert times_up(rise, shown)[-1] is told
