@@ -38,7 +38,9 @@ ROSE_FROM, ROSE_TO = 0.35, 0.6  # of a rise, on two samples next to each other
 NEAR_FLOOR = 0.93  # of the floor: down
 USUAL, FAR = 20, 0.7  # so many samples, none above so much of it: a stream far from what is certain
 LEVEL_STEP = 0.2  # with which the level follows
-LASTED = 2  # values after the first, before a cut: else it was the end of a shot, moved in a hurry or fanciful
+LASTED = (
+    2  # values after the first, before a cut: else it was the end of a shot, moved in a hurry or fanciful
+)
 SETTLING = 4  # values within which it has risen for good
 
 
