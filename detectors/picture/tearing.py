@@ -63,7 +63,7 @@ PLAIN = 3.0  # a tear is plain from such a usual change of its band on,
 CLEAR, BROAD = 0.6, 0.12  # where so many of the lively lines stood still or went on, and so many are it;
 FAINT = 0.5  # else it counts for so much
 LEAST_NS = 200_000_000  # from the first to the last: a pan that comes to rest line by line is over sooner
-APART_NS, REPEATED_NS = 900_000_000, 600_000_000  # between tears, or before one, at the beginning
+APART_NS, REPEATED_NS = 1_300_000_000, 600_000_000  # between tears, or before one, at the beginning
 QUIET_NS = 2_500_000_000  # of such movement without a tear, after which it has ended,
 FOR_NS = (
     5 * SECOND_NS
