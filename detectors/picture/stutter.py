@@ -307,7 +307,9 @@ class Stutter(Detector[StutterParams]):
     def _on_twos(self, shot: list[_Held]) -> bool:
         """Whether what was held since a cut, be it once, follows each other as in animation on twos or threes."""
         most = TWOS * min(self._lengths)
-        return all(later[1] - earlier[1] <= most for earlier, later in pairwise(shot))
+        gaps = sorted(later[1] - earlier[1] for earlier, later in pairwise(shot))
+        strays = -(-len(gaps) // STRAY)  # drawings that a coder showed a picture early
+        return all(gap <= most for gap in gaps[: len(gaps) - strays]) and (not gaps or gaps[-1] <= 2 * most)
 
     def _cadence(self) -> float:
         """How long a picture of this stream is shown, ns: in pulldown, and where the rate varies, the longer ones."""

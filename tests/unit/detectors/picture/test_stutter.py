@@ -181,6 +181,13 @@ def test_slower_rhythms_that_programmes_have_are_none() -> None:
     assert spans(frames([*panning(5), *slow, *panning(4)])) == []
 
 
+@pytest.mark.parametrize("early", [5, 7, 9, 11])
+def test_animation_on_twos_of_which_a_coder_shows_a_drawing_early_is_programme(early: int) -> None:
+    live = [pan(i - 1 if i in (141, 158, 167) else i) for i in range(180)]
+    twos = [pan((i + (i == early)) // 2, seed=8) for i in range(120)]
+    assert spans(frames([*live, *twos], fps=30)) == []
+
+
 def test_a_stutter_within_pulldown_is_found() -> None:
     film = [pan(i * 24 // 30) for i in range(360)]
     for index in (150, 151, 163, 164, 170, 171, 188, 189, 190, 197, 198, 211, 212):
