@@ -47,6 +47,7 @@ LEAST_LIT = 0.5  # of the samples: words that roll on black, thinned, seem to sw
 ONE_WAY = 0.7  # of all that gains do: more is a fade, however roughly it is coded
 STIRS = 0.001  # mean change of the gain from picture to picture: less is no flicker
 RHYTHM = 0.8  # of the power above LEAST_HZ lies within one line of the spectrum and its neighbours
+TURNS = 0.5  # of the turns to and fro that a rhythm has
 SLOW = 3.0  # times that power may lie below LEAST_HZ
 EVEN = 0.3  # least ratio of the energies of the window's halves
 SINE = 0.75  # of the energy above LEAST_HZ is one sine
@@ -352,6 +353,9 @@ def _rhythm(swings: Sequence[_Swing]) -> float:
         return 0.0
     top = int(np.flatnonzero(quick)[np.argmax(power[quick])])
     if float(power[max(0, top - 1) : top + 2].sum()) < RHYTHM * total:
+        return 0.0
+    turns = np.count_nonzero(np.diff(gains > gains.mean()))
+    if turns < TURNS * 2 * hz[top] * span_s:  # where a fade begins, all of it is a bend
         return 0.0
     lines = np.fft.rfft(level)
     lines[: max(1, int((hz < LEAST_HZ).sum()) - 1)] = 0

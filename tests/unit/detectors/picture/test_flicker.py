@@ -139,6 +139,17 @@ def test_it_goes_on_in_a_lighter_shot_which_swings_less_by_the_same_pedestal() -
     assert [at for _, at in said] == pytest.approx([3.0, 8.0], abs=0.3)
 
 
+@pytest.mark.parametrize("before", [60, 63, 66, 69])
+def test_a_fade_that_begins_soon_after_a_cut_is_no_swing(before: int) -> None:
+    """As measured where a title faded: its growing letters make it lighter by little first."""
+    rises = [3, 1, 6, 5, 2, 3, 7, 3, 4, 1, 7, 4, 3, 0, 7, 4, 3]
+    fades = [-27, -22, -24, -29, -29, -25, -31, -31, -33, -35, -32, -37, -41, -37, -43]
+    still = pan(0, seed=8)
+    lights = 0.55 * np.exp(np.cumsum(np.array([*rises, *fades]) / 1000))
+    shown = [*(pan(i, step=2) for i in range(before)), *(gained(still, float(light)) for light in lights)]
+    assert spans(frames(shown, fps=30)) == []
+
+
 def test_light_and_dark_by_turns_is_a_rhythm_however_rough() -> None:
     """As a coder leaves it that spends little on pictures in between."""
     rng = np.random.default_rng(8)
