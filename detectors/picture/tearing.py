@@ -6,16 +6,11 @@ Defect    `tearing`, error: within two seconds, `min_tears` or more pictures in 
           height all the time, nor creeps; where little moves, such a picture counts half. Dated from the first of
           them to the last of those that follow each other closely; pictures near them in which all that moves stood
           still belong to it: those tore outside of what moves.
-          Also a seam that stays at one height: a line, the same in five looks within four seconds, at which pictures
-          fit better to the picture before than to themselves, by 1 code value and three tenths of the step there, and
-          at no other line nearly so. Dated to half a second, from where it was first seen to where it was last.
-Blind to  A seam that stays where little moves across it, or by more than one picture's time: in footage it is seen
-          in half of the shots that move. A tear that creeps by less than an eighth of the picture's height from
-          picture to picture, as it leaves no band that repeats; one that wanders downwards leaves one only when it
-          begins again at the top; tears where little moves, or less than half of the picture. Where an inset, a ticker
-          or a split screen has a rate of its own, the edge stays at its border: that is programme.
-Source    Practice: what a display or a capture card shows that reads a picture while it is being replaced; and a
-          picture that is carried in parts, one of which is late.
+Blind to  A tear that stays at one height, or creeps by less than an eighth of the picture's height from picture to
+          picture, as it leaves no band that repeats; one that wanders downwards leaves one only when it begins again
+          at the top; tears where little moves, or less than half of the picture. Where an inset, a ticker or a split
+          screen has a rate of its own, the edge stays at its border: that is programme.
+Source    Practice: what a display or a capture card shows that reads a picture while it is being replaced.
 """
 
 from __future__ import annotations
@@ -35,7 +30,6 @@ from detectors.detector import Detector, Params, Scope
 from detectors.events import Break
 from detectors.frame import Feature, Frame, PictureView
 from detectors.hold import Hold
-from detectors.picture._seam import SEAMS, Standing
 from detectors.picture_features import LUMA_SMALL
 
 SECOND_NS = 1_000_000_000
@@ -107,7 +101,7 @@ class Tearing(Detector[TearingParams]):
 
     id = "tearing"
     scope = Scope.VIDEO
-    needs = (CHANGED_LINES, SEAMS)
+    needs = (CHANGED_LINES,)
     suppressed_by = ("freeze", "black", "solid_color", "picture_missing")
     Params = TearingParams
 
@@ -128,7 +122,6 @@ class Tearing(Detector[TearingParams]):
         self._repeats: deque[_Tear] = deque(maxlen=64)
         self._last_ns = 0  # the end of the last that had another one near
         self._moved_ns = 0  # of movement, almost everywhere, since then
-        self._standing = Standing(self)
         self._second = -1
 
     def picture(self, view: PictureView) -> Iterator[Finding]:
@@ -152,8 +145,6 @@ class Tearing(Detector[TearingParams]):
                 self._maybe = self._tear(view, changes)
             self._past[self._seen % PAST] = changes
             self._seen += 1
-            if not self._hold.is_open:
-                yield from self._standing.picture(view, float(changes.mean()))
         if self._hold.is_open and (self._moved_ns >= QUIET_NS or now - self._last_ns >= OVER_NS):
             yield from self._hold.update(self._last_ns, False, 0.0, end_ns=view.end_ns)
         second = now // SECOND_NS
@@ -166,7 +157,6 @@ class Tearing(Detector[TearingParams]):
         """Another clock."""
         if event.kind in ("jump", "signalled"):
             yield from self._hold.reset(event.at_ns)
-            yield from self._standing.forget(event.at_ns)
             self._tears.clear()
             self._repeats.clear()
             self._seen, self._maybe = 0, None
@@ -175,7 +165,6 @@ class Tearing(Detector[TearingParams]):
         """What has not torn for a while has ended, though too little has moved since to be sure."""
         if self._hold.is_open and at_ns - self._last_ns >= SECOND_NS:
             yield from self._hold.update(self._last_ns, False, 0.0, end_ns=at_ns)
-        yield from self._standing.finish(at_ns, SECOND_NS)
 
     def _tear(self, view: PictureView, changes: Lines) -> _Tear | None:
         """The band of lines that repeats the picture before while its surroundings move, if there is one."""
@@ -271,8 +260,7 @@ class Tearing(Detector[TearingParams]):
         if self._hold.is_open:
             yield from self._hold.update(recent[-1].at_ns, True, count, end_ns=now)
         elif (
-            not self._standing.is_open
-            and sum(1.0 if tear.plain else FAINT for tear in recent) > self.params.min_tears - 1
+            sum(1.0 if tear.plain else FAINT for tear in recent) > self.params.min_tears - 1
             and max(edges) - min(edges) >= SPREAD
             and recent[-1].at_ns - recent[0].at_ns >= LEAST_NS
         ):

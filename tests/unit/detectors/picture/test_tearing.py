@@ -1,9 +1,8 @@
 """Tearing: a band repeats for one picture at an edge that wanders; insets with a rate of their own are programme."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from contracts.findings import DefectEdge, Edge, Severity
@@ -16,8 +15,6 @@ from tests.injection import Fault, Level, Moment, Picture
 from tests.patterns import FPS, HEIGHT, SECOND, TRACK, broken, copied, frames, grain, pan, panning, ticker
 from tests.run import edges, findings, measured
 from worker.pipeline import Pipeline
-
-Gray = npt.NDArray[np.uint8]
 
 
 def _torn(picture: Picture, moment: Moment) -> Picture:
@@ -221,58 +218,3 @@ def test_a_picture_that_comes_to_rest_line_by_line_and_goes_on_is_programme() ->
             picture, before = shown[first + n][0], shown[first + n - 1][0]
             picture[:line] = before[:line]
     assert spans(frames(shown)) == []
-
-
-def parted(
-    shown: list[Picture], first: int, last: int, line: int, *, upper_lags: bool = False
-) -> list[Picture]:
-    """Of two moments in [first, last): one part of each picture, from `line` on or up to there, is the one before."""
-    out = list(shown)
-    for index in range(first, last):
-        early, late = shown[index - 1], shown[index]
-        above, below = (early, late) if upper_lags else (late, early)
-        out[index] = copied(below)
-        for plane, other, times in zip(out[index], above, (2, 1, 1), strict=True):
-            plane[: times * line] = other[: times * line]
-    return out
-
-
-@pytest.mark.parametrize("upper_lags", [False, True])
-@pytest.mark.parametrize("line", [30, 67, 110])
-def test_a_seam_that_stays_at_one_height_is_found(line: int, *, upper_lags: bool) -> None:
-    """As of a signal that goes two ways, one of them a picture later."""
-    found = [
-        f
-        for f in findings(tearing(), frames(parted(panning(12), 100, 200, line, upper_lags=upper_lags)))
-        if isinstance(f, DefectEdge) and f.edge is not Edge.UPDATED
-    ]
-    assert [f.edge for f in found] == [Edge.OPENED, Edge.CLOSED]
-    assert [f.at_ns / SECOND for f in found] == pytest.approx([4.0, 8.0], abs=0.45)
-    assert found[0].certain_at_ns - found[0].at_ns <= SECOND
-    ahead = "lower" if upper_lags else "upper"
-    assert found[0].detail == f"another moment is shown from line {2 * line} on; the {ahead} part is ahead"
-
-
-def test_it_stays_over_cuts() -> None:
-    shots = [*panning(6), *panning(6, seed=8)]
-    said = spans(frames([*parted(shots, 75, 250, 60), *panning(4, seed=8)]))
-    assert [e for e, _ in said] == ["opened", "closed"]
-    assert [at for _, at in said] == pytest.approx([3.0, 10.0], abs=0.5)
-
-
-def test_seams_that_programmes_have_are_none() -> None:
-    """Two pictures, one below the other; a tilt; bars around a picture that fades in; a caption that rises."""
-    other = pan(0, seed=9)[0]
-
-    def shown(change: Callable[[Gray, int], Gray]) -> list[Picture]:
-        return [(change(luma, i), blue, red) for i, (luma, blue, red) in enumerate(panning(8))]
-
-    def fading(luma: Gray, index: int) -> Gray:
-        out = (16 + (luma - 16.0) * (0.3 + 0.7 * (index % 25) / 25)).astype(np.uint8)
-        out[:34], out[-34:] = 16, 16
-        return out
-
-    assert spans(frames(shown(lambda luma, _: np.concatenate([luma[:136], other[136:]])))) == []
-    assert spans(frames(shown(lambda _, i: np.roll(other, 2 * i, axis=0)))) == []
-    assert spans(frames(shown(fading))) == []
-    assert spans(frames(shown(lambda luma, i: np.concatenate([luma[: 260 - i], other[: i + 10]])))) == []
