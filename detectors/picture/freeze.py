@@ -58,6 +58,7 @@ PAUSE_NS = 300_000_000  # movement that paused for so long,
 PAUSES = 3  # so often,
 PAUSES_WITHIN_NS = 3_000_000_000  # within so long, goes by fits and starts: a page being scrolled
 SAME_LIGHT, LITTLE_LIGHT, STRAIGHT, CUT = 0.38, 0.45, 0.82, 1.8  # see `_stopped_at_once`
+EVERYWHERE, ALL_STRAIGHT = 0.8, 0.73
 STRAIGHTEST, LEAST_LIGHT = 0.95, 0.34
 SOME_LIGHT, LIT_CUT = 0.25, 1.4
 PAN_STEP, PAN_CUT = 0.55, 1.4
@@ -206,23 +207,24 @@ class Freeze(Detector[FreezeParams]):
     def _stopped_at_once(self, end: Ending) -> bool:
         """Whether movement ended as nothing in a programme does.
 
-        Of 31 freezes in footage 27 had at most 0.36 of new light, of 68 stills after cuts, dissolves and fades all
-        but one at least 0.42; that one came by a cut. A fast pan brings new light, but little at its end, and not
-        as straight (0.78) as dissolves do whose last steps bring as little (1.0 at least). It ends with a step like
-        those before (0.59), which what slows down does not (0.42); a cut out of such movement to a still is a longer
-        one (1.6 and 2.0 times the longest before). Where the last step brings some light, less of a step is a cut (1.7
-        times, with 0.35), where it brings little, a longer one (2.3 times); of 60 freezes within a shot none has more
-        than 1.1. Where much moves, what ends with a small step has slowed down (0.36; of those freezes 0.45 at least),
-        and straight (0.79); three freezes that wound their way to the end (0.47 to 0.70) had steps of 0.31 to 0.5.
-        What goes quite straight and brings some light is a dissolve (0.36); of 20 freezes in footage one went straight
-        (0.32), in a picture of which little moved.
+        Of 31 freezes in footage 27 had at most 0.36 of new light, of 68 stills after cuts, dissolves and fades all but
+        one at least 0.42; that one came by a cut. A fast pan brings new light, but little at its end, and not as
+        straight (0.78; 0.70 where all of the middle moves) as dissolves do whose last steps bring as little (1.0 at
+        least; 0.75). It ends with a step like those before (0.59), which what slows down does not (0.42); a cut out of
+        such movement to a still is a longer one (1.6 and 2.0 times the longest before). Where the last step brings
+        some light, less of a step is a cut (1.7 times, with 0.35), where it brings little, a longer one (2.3 times);
+        of 60 freezes within a shot none has more than 1.1. Where much moves, what ends with a small step has slowed
+        down (0.36; of those freezes 0.45 at least), and straight (0.79); three freezes that wound their way to the end
+        (0.47 to 0.70) had steps of 0.31 to 0.5. What goes quite straight and brings some light is a dissolve (0.36);
+        of 20 freezes in footage one went straight (0.32), in a picture of which little moved.
         """
         cut = CUT if end.new_light < SOME_LIGHT else LIT_CUT
         if end.moved_share < self.params.min_moving_share or end.jump > cut:
             return False
         if end.moved_share >= WIDELY and end.jump < SLOWED and end.straightness >= SLOWS:
             return False
-        panned = end.last_light < LITTLE_LIGHT and end.straightness < STRAIGHT and end.jump >= PAN_STEP
+        straight = STRAIGHT if end.moved_share < EVERYWHERE else ALL_STRAIGHT
+        panned = end.last_light < LITTLE_LIGHT and end.straightness < straight and end.jump >= PAN_STEP
         wound = end.last_light < WINDING_LIGHT and end.straightness < WINDING and end.jump >= WINDING_STEP
         same_light = end.new_light < (SAME_LIGHT if end.straightness < STRAIGHTEST else LEAST_LIGHT)
         return same_light or ((panned or wound) and end.jump < PAN_CUT)
