@@ -7,7 +7,7 @@ Defect    audio_dropout  error: a channel's level falls suddenly, without a fade
           returns as suddenly. The sound on either side must last (most of 20 ms within 15 dB of its mean), be louder
           than `min_dbfs` and of like level. Holes within `quiet_seconds` are one defect, from the first hole to the
           end of the last; one that is shorter than `alone_ms`, not below -83 dBFS, in sound of more than two
-          channels, or between stereo and mono (where pieces join) counts where it is not alone.
+          channels, or where pieces join (12 dB louder, or mono after stereo) counts where it is not alone.
           None is a hole of less than 20 ms before a blow that is 12 dB louder than the sound was: coders give their
           bits to the blow, and nobody hears it.
 Blind to  holes that a receiver fades, fills with noise or conceals by repetition; holes in pauses, where nobody misses
@@ -59,6 +59,7 @@ TREBLE = 10 ** (-15 / 10)  # in a short hole, against before
 ATTACK, ATTACK_STEPS = 10 ** (12 / 10), 12  # of a blow, above what was before a hole, and so soon after it
 TOGETHER_NS = SECOND // 10  # two that one event may have left are no company for each other
 DITHER = 10 ** (-83 / 10)  # one hole alone is empty, and not the room that a gate left
+LOUDER_DB = 12.0  # after one hole alone, than before it, or less loud: where pieces join
 TURNS_DB, LEAST_SIDE_DB = 25.0, -50.0  # how much more left and right differ before than after, or less
 LEAST_MS = 2.0
 LEAST_POWER = 10 ** (-90 / 10)  # what lies below is empty
@@ -165,7 +166,7 @@ class AudioDropout(Detector[AudioDropoutParams]):
                     view.end_ns,
                     sure=channels <= 2
                     and verdict[2] < DITHER
-                    and not self._turns(verdict, view.rate_hz * step_ns / SECOND),
+                    and not self._joins(verdict, view.rate_hz * step_ns / SECOND),
                 )
         self._falls = waiting
         yield from self._holes.passed(view.end_ns)
@@ -254,14 +255,15 @@ class AudioDropout(Detector[AudioDropoutParams]):
         steps = self._power.shape[1]
         return samples - round((steps - first) * size), samples - round((steps - last) * size)
 
-    def _turns(self, hole: tuple[float, float, float], size: float) -> bool:
-        """Whether stereo sound goes on in mono, or the other way round: one piece has ended, and another begun."""
-        if self._power.shape[0] != 2:
-            return False
+    def _joins(self, hole: tuple[float, float, float], size: float) -> bool:
+        """Whether one piece has ended and another begun: far louder, or mono after stereo, or the other way round."""
         x = np.concatenate(list(self._samples), axis=1)
         begin, end = self._places(int(hole[0]), int(hole[1]) + 1, size, x.shape[1])
-        sides = [_side(part) for part in (x[:, max(0, begin - round(BESIDE * size)) : begin], x[:, end:])]
-        return abs(sides[1] - sides[0]) >= TURNS_DB
+        parts = x[:, max(0, begin - round(BESIDE * size)) : begin], x[:, end:]
+        before, after = (max(1e-12, float(np.square(part).sum()) / max(1, part.size)) for part in parts)
+        if abs(10 * math.log10(after / before)) >= LOUDER_DB:
+            return True
+        return len(x) == 2 and abs(_side(parts[1]) - _side(parts[0])) >= TURNS_DB
 
     def _say(
         self, at_ns: int, until_ns: int, channel: str, certain_ns: int, *, sure: bool

@@ -192,9 +192,10 @@ def test_holes_in_two_channels_within_one_event_are_no_company() -> None:
     assert edges(dropout(), blocks(sound, channels=names)) == []
 
 
-def test_one_gap_between_stereo_and_mono_is_where_pieces_join() -> None:
+def test_one_gap_is_where_pieces_join_that_are_unlike() -> None:
     stereo, mono = noise(2, -23.0), np.repeat(noise(2, -23.0, channels=1), 2, axis=0)
-    for pieces in ((stereo, mono), (mono, stereo)):
+    quiet = noise(2, -38.0, seed=1)
+    for pieces in ((stereo, mono), (mono, stereo), (stereo, quiet), (quiet, stereo)):
         assert edges(dropout(), blocks(join(pieces[0], nothing(0.1), pieces[1]))) == []
     for piece in (stereo, mono):
         assert [e for e, _ in edges(dropout(), blocks(join(piece, nothing(0.1), piece)))] == [
