@@ -95,7 +95,7 @@ def _among(rng: Rng, *choices: Any) -> str:
 def _freeze(rng: Rng, a: float, b: float) -> str:
     one = f"trim=start={a:.3f}:end={a + 0.2:.3f},select='eq(n,0)'"
     held = f"{one},tpad=stop_mode=clone:stop_duration=30,setpts=PTS-STARTPTS"
-    return f"[in]split[q][p];[p]{held}[z];[q][z]overlay=format=yuv420:{while_on(a, b)}[out]"
+    return f"[in]split[q][p];[p]{held}[z];[q][z]overlay=format=yuv420:shortest=1:{while_on(a, b)}[out]"
 
 
 def _bars(rng: Rng, a: float, b: float) -> str:
@@ -134,8 +134,8 @@ def _blur(rng: Rng) -> str:
 def _flicker(rng: Rng) -> str:
     swing = f"sin(2*PI*t*{_among(rng, 4, 6, 8)})'"
     if rng.random() < 0.5:
-        return f"eq=brightness='{_between(rng, 0.03, 0.07)}*{swing}:eval=frame"
-    return f"eq=gamma='1+{_between(rng, 0.06, 0.18)}*{swing}:eval=frame"
+        return f"eq=brightness='{_between(rng, 0.015, 0.04)}*{swing}:eval=frame"
+    return f"eq=gamma='1+{_between(rng, 0.04, 0.09)}*{swing}:eval=frame"
 
 
 def _repeat(rng: Rng, a: float, b: float) -> str:
@@ -144,6 +144,10 @@ def _repeat(rng: Rng, a: float, b: float) -> str:
         f"atrim={a - length:.3f}:{a:.3f},aloop=loop=-1:size={int(length * 48_000)},asetpts=N/SR/TB,atrim=0:60"
     )
     return instead(lambda _: stuck)(rng, a, b)
+
+
+def _overdriven(rng: Rng, a: float, b: float) -> str:
+    return f"[in]volume={_between(rng, 16, 24)}dB:{while_on(a, b)},aformat=sample_fmts=s16[out]"  # which cuts
 
 
 def _holes(rng: Rng, a: float, b: float) -> str:
@@ -185,7 +189,7 @@ RECIPES: dict[str, Recipe] = {
     "chroma_loss": Recipe("video", timed(lambda _: "hue=s=0")),
     "silence": Recipe("audio", timed(lambda _: "volume=0")),
     "channel_silence": Recipe("audio", instead(lambda _: "pan=stereo|c0=c0|c1=0*c1"), (5.0, 8.0)),
-    "clipping": Recipe("audio", timed(lambda r: f"volume={_between(r, 16, 24)}dB")),
+    "clipping": Recipe("audio", _overdriven),
     "click": Recipe(
         "audio", added(lambda r: f"{_between(r, 0.3, 0.8)}*lt(mod(t,{_between(r, 0.25, 0.6)}),1.5/48000)")
     ),

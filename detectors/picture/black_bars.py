@@ -7,9 +7,9 @@ Defect    `black_bars`, warning: within a shot, what was seen is at once between
           programme's own (a film in its own shape, archive pictures): a finding of severity info. Logos and
           subtitles within the bars do not hide them. Bars that stay for `adopt_seconds` are the stream's own shape
           from then on, and so is at once a picture that grew.
-Blind to  Bars from the very beginning (a film in its own shape), a bar on one side only, bars that are not black. Where
-          the picture is dark along the bars (night, titles, credits, fades) nothing is concluded until it is lit, but
-          that bars go on which were seen to come.
+Blind to  Bars from the very beginning (a film in its own shape), a bar on one side only, bars that are not black, or
+          that leave a lit line at the edge of the raster. Where the picture is dark along the bars (night, titles,
+          credits, fades) nothing is concluded until it is lit, but that bars go on which were seen to come.
           Bars that a fault brings within a second of a cut, or in very fast movement, pass for the programme's own.
 Source    EBU QC active picture area; ITU-R BT.1868, AFD of SMPTE ST 2016-1 for the usual shapes. The telling of faults
           from programme by what goes on within a shot is our own.
