@@ -49,7 +49,7 @@ def page(scores: Mapping[str, Any], by_ffmpeg: Mapping[str, Any] | None = None) 
         out += ["", "## Faults that FFmpeg's own filters made", ""]
         out += [
             "Of `make score-ffmpeg`: the filters are not ours. Some faults do not show in the shot that was drawn",
-            "(colour that goes from a grey one), or are told as something worse (flicker as flash): all these are missed.",
+            "(colour that goes from a grey one), or are told as something worse (flicker as flash), and so are missed.",
             "",
             *(f"- {key}: {number(value)}" for key, value in by_ffmpeg.items() if not isinstance(value, dict)),
         ]
