@@ -27,9 +27,8 @@ from rich.table import Table
 from benchmarks import ffmpeg
 from benchmarks.cases import seats, watch
 from benchmarks.clips import Case, make_clip
-from benchmarks.matching import Matched, counts, match, quantile
+from benchmarks.matching import Matched, match, quantile
 from benchmarks.score import OUT
-from contracts.report import Defect
 from detectors.catalogue import load
 from tests.injection import Fault, Level, Moment, Picture
 
@@ -216,11 +215,6 @@ class Broken:
     about: str
     matched: Matched
 
-    @property
-    def others(self) -> list[Defect]:
-        """Alarms beside it."""
-        return [d for d in self.matched.others if counts(d)]
-
 
 def break_one(
     defect: str, number: int, of: int, seed: int, binary: str, scratch: Path, masters: Path
@@ -265,7 +259,7 @@ def summary(broken: Sequence[Broken]) -> dict[str, dict[str, Any]]:
     for defect in dict.fromkeys(one.defect for one in broken):
         mine = [one for one in broken if one.defect == defect]
         errors = [truth.onset_error_s(found) for one in mine for truth, found in one.matched.hits]
-        others = [d.defect for one in mine for d in one.others]
+        others = [d.defect for one in mine for d in one.matched.others]
         rows[defect] = {
             "faults": len(mine),
             "found": len(errors),
@@ -285,7 +279,7 @@ def summary(broken: Sequence[Broken]) -> dict[str, dict[str, Any]]:
 @click.option(
     "--out", type=click.Path(path_type=Path), default=OUT, show_default=True, help="For masters and figures."
 )
-@click.option("--write", is_flag=True, help=f"Write {SCORES} as well.")
+@click.option("--write", is_flag=True, help=f"Write {SCORES} as well, unless some defects are left out.")
 def main(seed: int | None, only: str, faults: int, jobs: int, out: Path, write: bool) -> None:
     """Break programme with FFmpeg's filters and say what is found. There is no bar: it is to be learned from."""
     console = Console(width=None if Console().is_terminal else 160)
@@ -312,7 +306,7 @@ def main(seed: int | None, only: str, faults: int, jobs: int, out: Path, write: 
     rows = summary(broken)
     show(console, broken, rows)
     document = {"seed": seed, "FFmpeg": tool.version, "detectors": len(load()), "faults": rows}
-    targets = [out / "by_ffmpeg.json", *([SCORES] if write else [])]
+    targets = [out / "by_ffmpeg.json", *([SCORES] if write and not only else [])]
     for target in targets:
         target.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8")
     console.print(f"Wrote {', '.join(map(str, targets))}.")

@@ -31,6 +31,7 @@ from detectors.events import Break
 from detectors.frame import Feature, Frame, PictureView
 from detectors.hold import Hold
 from detectors.picture_features import LUMA_SMALL, Small, Tiles, black_code, integral, tile_means
+from detectors.shots import correlation
 
 SECOND_NS = 1_000_000_000
 WINDOW_NS = 1_300_000_000
@@ -206,7 +207,7 @@ class Flicker(Detector[FlickerParams]):
                 self._lined.clear()
                 continue
             gain = float(gains[n])
-            cut = (abs(gain) > DEEPEST or float(apart[n]) > CUT) and not _same_pattern(*logs[n : n + 2])
+            cut = (abs(gain) > DEEPEST or float(apart[n]) > CUT) and correlation(*logs[n : n + 2]) < PATTERN
             tiles = np.zeros_like(differences[n]) if cut else differences[n]
             if cut and self._usual and not self._anew:  # a lighter shot swings less by the same pedestal
                 self._usual, self._anew = ANEW * self._usual, True
@@ -283,11 +284,6 @@ class Flicker(Detector[FlickerParams]):
             self._swings.clear()
             self._lined.clear()  # what has ended is not looked at for another beginning
         self._usual = 0.0
-
-
-def _same_pattern(one: Tiles, other: Tiles) -> bool:
-    a, b = one - one.mean(), other - other.mean()
-    return float((a * b).sum()) >= PATTERN * float(np.sqrt((a * a).sum() * (b * b).sum()))
 
 
 def _mean(values: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:

@@ -240,7 +240,7 @@ class Stutter(Detector[StutterParams]):
         # What jerked before a cut says nothing of the rhythm behind it, and the first holds there may become one.
         shot = [rest for rest in rests if rest[0] >= self._shot_ns]
         rhythmic = self._rhythmic(rests)
-        if rhythmic and (self._slow or self._has_slowed(rhythmic)):
+        if rhythmic and ((self._slow and self._hold.is_open) or self._has_slowed(rhythmic)):
             self._slow, rhythmic = True, []
         elif not rhythmic and now - self._shot_ns < SECOND_NS and self._on_twos(shot):
             rhythmic = shot

@@ -146,6 +146,7 @@ class AudioDropout(Detector[AudioDropoutParams]):
         if not view.follows or self._power.shape[0] != channels:
             self._restart(channels)
         step_ns = (view.end_ns - view.at_ns) / steps
+        size = view.rate_hz * step_ns / SECOND
         dropped = max(0, self._power.shape[1] - round(KEPT_S * SECOND / step_ns))
         self._power = np.concatenate([self._power[:, dropped:], fresh], axis=1)
         self._first += dropped
@@ -157,16 +158,14 @@ class AudioDropout(Detector[AudioDropoutParams]):
             verdict = self._hole(self._power[row], step - self._first)
             if verdict is None:
                 waiting.append((row, step))
-            elif verdict and self._is_empty(row, verdict, view.rate_hz * step_ns / SECOND):
+            elif verdict and self._is_empty(row, verdict, size):
                 at, until = (view.end_ns - round((end - self._first - s) * step_ns) for s in verdict[:2])
                 yield from self._say(
                     at,
                     until,
                     view.channels[row],
                     view.end_ns,
-                    sure=channels <= 2
-                    and verdict[2] < DITHER
-                    and not self._joins(verdict, view.rate_hz * step_ns / SECOND),
+                    sure=channels <= 2 and verdict[2] < DITHER and not self._joins(verdict, size),
                 )
         self._falls = waiting
         yield from self._holes.passed(view.end_ns)

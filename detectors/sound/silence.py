@@ -76,9 +76,7 @@ class Silence(Detector[SilenceParams]):
         self._sound_ns = 0  # how long the present sound has lasted
         self._before: deque[float] = deque(maxlen=SIDE_STEPS)  # peaks of the last steps of sound
         self._after: list[float] = []  # peaks of the first steps of quiet
-        self._rooms: deque[tuple[int, float]] = deque(
-            maxlen=ROOMS
-        )  # pauses: when they ended, and their level, dBFS
+        self._rooms: deque[tuple[int, float]] = deque(maxlen=ROOMS)  # pauses: their ends, and levels in dBFS
         self._second = 0.0
         self._blocks = 0
         self._adopted = False

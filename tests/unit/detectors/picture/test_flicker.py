@@ -146,7 +146,8 @@ def test_a_fade_that_begins_soon_after_a_cut_is_no_swing(before: int) -> None:
     fades = [-27, -22, -24, -29, -29, -25, -31, -31, -33, -35, -32, -37, -41, -37, -43]
     still = pan(0, seed=8)
     lights = 0.55 * np.exp(np.cumsum(np.array([*rises, *fades]) / 1000))
-    shown = [*(pan(i, step=2) for i in range(before)), *(gained(still, float(light)) for light in lights)]
+    faded = [gained(still, float(light)) for light in lights]
+    shown = [*(pan(i, step=2) for i in range(before)), *[flat(16)] * 2, *faded]
     assert spans(frames(shown, fps=30)) == []
 
 
