@@ -90,10 +90,17 @@ def _high(profile: Profile) -> float:
     return float(np.sort(profile)[round(0.9 * (len(profile) - 1))])
 
 
+def _is_lit(line: npt.NDArray[np.uint8], black: int) -> bool:
+    """Whether a line at the edge of the raster is no bar's."""
+    return np.count_nonzero(line > black + LIT_CODES) > WORDS * line.size
+
+
 def _shape(frame: Frame) -> Shape | None:
     small, black = frame[LUMA_SMALL], black_code(frame.full_range)
+    across = _is_lit(small[0], black) or _is_lit(small[-1], black)
+    if across and (_is_lit(small[:, 0], black) or _is_lit(small[:, -1], black)):
+        return Shape(0.0, 0.0)  # most pictures
     lit = np.asarray(cv2.threshold(small, black + LIT_CODES, 1.0, cv2.THRESH_BINARY)[1], np.uint8)
-
     (lines, columns), (line_means, column_means) = _profiles(lit), _profiles(small)
     wide, tall = max(_high(lines), 0.3), max(_high(columns), 0.3)
     beside = _pair(columns, column_means, black, tall)

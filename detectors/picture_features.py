@@ -17,6 +17,7 @@ from detectors.frame import SAMPLED_HZ, Feature, Frame, Matrix, Plane
 
 Small = npt.NDArray[np.uint8]  # (about 135 lines, about 400 samples of a 16:9 picture), 8-bit code values
 Tiles = npt.NDArray[np.float32]  # (TILE_ROWS, TILE_COLUMNS)
+Lines = npt.NDArray[np.float32]  # (lines of the thinned raster,)
 
 _WORDS = {2: np.uint16, 4: np.uint32} if sys.byteorder == "little" else {}  # by bytes
 SMALL_WIDTH = 400  # samples a line are thinned to about this many
@@ -210,24 +211,28 @@ def tile_means(sums: npt.NDArray[np.int32]) -> Tiles:
 class Change:
     """How much a picture differs from the one before, in 8-bit code values: mean absolute differences."""
 
-    __slots__ = ("_before", "_now", "_tiles", "mean")
+    __slots__ = ("_differs", "_tiles", "lines", "mean")
 
     def __init__(self, now: Small, before: Small) -> None:
         """Both of one size."""
-        self._now, self._before = now, before
+        self._differs = cast(Small, cv2.absdiff(now, before))
+        height, width = self._differs.shape
+        # Ten times as quick as the mean.
+        sums = cv2.reduce(self._differs, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32F).ravel()
+        self.lines: Lines = np.asarray(sums / width, np.float32)  # of each line
+        self.mean = float(np.add.reduce(sums, dtype=np.float64)) / (height * width)  # of the whole picture
         self._tiles: Tiles | None = None
-        self.mean = cv2.norm(now, before, cv2.NORM_L1) / now.size  # of the whole picture
 
     def within(self, lines: slice, columns: slice) -> float:
         """Of a part of the picture, in thinned lines and columns."""
-        now = self._now[lines, columns]
-        return cv2.norm(now, self._before[lines, columns], cv2.NORM_L1) / now.size if now.size else 0.0
+        part = self._differs[lines, columns]
+        return cv2.norm(part, cv2.NORM_L1) / part.size if part.size else 0.0
 
     @property
     def tiles(self) -> Tiles:
         """Of each of 9 x 16 tiles."""
         if self._tiles is None:
-            self._tiles = tile_means(integral(cast(Small, cv2.absdiff(self._now, self._before))))
+            self._tiles = tile_means(integral(self._differs))
         return self._tiles
 
 

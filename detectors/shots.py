@@ -21,7 +21,7 @@ import numpy.typing as npt
 from detectors.frame import Feature, Frame
 from detectors.picture_features import LUMA_SMALL, TILE_COLUMNS, TILE_ROWS
 
-Patches = npt.NDArray[np.float32]  # (TILE_ROWS, TILE_COLUMNS) mean luma, 8-bit code values
+Means = npt.NDArray[np.float32]  # (TILE_ROWS, TILE_COLUMNS) mean luma, 8-bit code values
 
 LOOK_BACK_NS = 900_000_000  # a fault comes within so long, the coder's hesitation included
 ALIKE_CODES = 4.0  # mean difference of patches below which two pictures show one scene whatever their pattern
@@ -44,6 +44,33 @@ LASTED = (
 SETTLING = 4  # values within which it has risen for good
 
 
+class Patches:
+    """Mean luma of the parts of a picture; what several detectors ask of it is worked out once."""
+
+    __slots__ = ("_contrast", "_energy", "level", "means")
+
+    def __init__(self, means: Means) -> None:
+        """`means`: (TILE_ROWS, TILE_COLUMNS) float32."""
+        self.means = means
+        self.level: Means = means - np.float32(cv2.mean(means)[0])  # without what all of it has
+        self._contrast = self._energy = -1.0
+
+    @property
+    def contrast(self) -> float:
+        """Between the parts: standard deviation, 8-bit code values."""
+        if self._contrast < 0:
+            self._contrast = float(self.means.std())
+        return self._contrast
+
+    @property
+    def energy(self) -> float:
+        """Of `level`: the sum of its squares."""
+        if self._energy < 0:
+            level = self.level.ravel()
+            self._energy = float(level @ level)
+        return self._energy
+
+
 def _patches(frame: Frame) -> Patches:
     small = frame[LUMA_SMALL]
     height, width = small.shape
@@ -53,7 +80,7 @@ def _patches(frame: Frame) -> Patches:
         means = np.rint(
             _shares(height, TILE_ROWS) @ small.astype(np.float32) @ _shares(width, TILE_COLUMNS).T
         )
-    return np.asarray(means, np.float32)
+    return Patches(np.asarray(means, np.float32))
 
 
 @lru_cache(maxsize=16)
@@ -80,28 +107,23 @@ class Past(NamedTuple):
 
 def difference(one: Patches, other: Patches) -> float:
     """Mean absolute difference, 8-bit code values."""
-    return float(cv2.norm(one, other, cv2.NORM_L1)) / one.size
+    return cv2.norm(one.means, other.means, cv2.NORM_L1) / one.means.size
 
 
 def movement(one: Patches, other: Patches) -> float:
     """The same, without what the picture as a whole became brighter: snow and gains do not move."""
-    return difference(_level(one), _level(other))
+    return cv2.norm(one.level, other.level, cv2.NORM_L1) / one.level.size
 
 
 def correlation(one: Patches, other: Patches) -> float:
     """How alike the pattern of two pictures is, -1 to 1, whatever their light; 0 where one of them has none."""
-    a, b = _level(one).ravel(), _level(other).ravel()
-    scale = math.sqrt(float(a @ a) * float(b @ b))
-    return float(a @ b) / scale if scale > 0 else 0.0
+    scale = math.sqrt(one.energy * other.energy)
+    return float(one.level.ravel() @ other.level.ravel()) / scale if scale > 0 else 0.0
 
 
 def alike(one: Patches, other: Patches) -> bool:
     """Whether two pictures show one scene, moved a little or in another light."""
     return difference(one, other) <= ALIKE_CODES or correlation(one, other) >= ALIKE
-
-
-def _level(patches: Patches) -> Patches:
-    return patches - np.float32(cv2.mean(patches)[0])
 
 
 class Scene:
@@ -126,8 +148,10 @@ class Scene:
         self._past.append(last._replace(value=value))
 
     def _goes_on(self, patches: Patches, moved: float) -> bool:
+        if alike(self._past[-1].patches, patches):
+            return True
         before = self._movement()[-3:]
-        return alike(self._past[-1].patches, patches) or not before or moved <= LEAP * max(before)
+        return not before or moved <= LEAP * max(before)
 
     def _movement(self) -> list[float]:
         return [p.moved for p in self._past if p.moved is not None]
@@ -167,7 +191,7 @@ class Scene:
         if min(moves[-2:]) < low or max(moves[-2:]) > high:
             return []
         past = self.earlier()
-        contrasts = [float(p.patches.std()) for p in (*past, self._past[-1])]
+        contrasts = [p.patches.contrast for p in (*past, self._past[-1])]
         return past if max(contrasts) <= EVEN * min(contrasts) else []
 
     def _is_calm(self) -> bool:
@@ -203,8 +227,8 @@ class Scene:
                 usual = median(patterns) if len(patterns) >= LEAST_KNOWN else 1.0
                 if usual >= FOLLOWED and pattern < PATTERN * usual:
                     return False
-                lighter = abs(float(now.patches.mean() - before.patches.mean()))
-                contrasts = float(before.patches.std()), float(now.patches.std())
+                lighter = abs(float(now.patches.means.mean() - before.patches.means.mean()))
+                contrasts = before.patches.contrast, now.patches.contrast
                 raced = movement(before.patches, now.patches) > RACED
                 return lighter <= most and not raced and max(contrasts) <= EVEN * min(contrasts)
             patterns.append(pattern)
@@ -213,7 +237,7 @@ class Scene:
     @property
     def contrast(self) -> float:
         """Between the patches of the latest sample: standard deviation, 8-bit code values."""
-        return float(self._past[-1].patches.std())
+        return self._past[-1].patches.contrast
 
     def forget(self) -> None:
         """What comes next has another clock, or cannot be compared."""
@@ -360,9 +384,9 @@ class Rise:
     def _leapt(self, past: Sequence[Past], factor: float, value: float) -> int | None:
         """Since when it is up `factor` times from what was usual in the past, where it rose at once."""
         contrast = self._scene.contrast
-        if not past or any(contrast < self._kept * one.patches.std() for one in past):
+        if not past or any(contrast < self._kept * one.patches.contrast for one in past):
             return None
-        if self._kept and any(self._kept * contrast > one.patches.std() for one in past):
+        if self._kept and any(self._kept * contrast > one.patches.contrast for one in past):
             return None
         before = sorted(one.value for one in past)[(len(past) - 1) // 2]
         since = self._scene.leapt(before, value) if value >= factor * before + self._plus else None

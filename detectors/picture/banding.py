@@ -236,7 +236,7 @@ class Banding(SampledDetector[BandingParams]):
         strong = now.combs >= self.params.min_comb * MORE
         past = self._scene.earlier() if strong.any() else []
         if len(past) < LEAST_PAST or any(
-            self._scene.contrast < KEPT_CONTRAST * one.patches.std() for one in past
+            self._scene.contrast < KEPT_CONTRAST * one.patches.contrast for one in past
         ):
             return None
         before = np.array([other.combs for at_ns, other in self._past if past[0].at_ns <= at_ns][:-1])

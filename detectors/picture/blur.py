@@ -17,6 +17,7 @@ Source    Ratio of detail at two scales after Crete et al., "The blur effect", 2
 
 from collections import deque
 from itertools import pairwise
+from statistics import median  # of so few values, quicker than an array's
 from typing import NamedTuple
 
 import numpy as np
@@ -64,7 +65,7 @@ def _focus(frame: Frame) -> Focus | None:
     if detail is None:
         return None
     most = np.argpartition(detail.coarse, -PARTS)[-PARTS:]
-    coarse, contrast = detail.coarse[most], float(frame[PATCHES].std())
+    coarse, contrast = detail.coarse[most], frame[PATCHES].contrast
     if float(coarse.mean()) < LEAST_DETAIL or contrast < LEAST_CONTRAST:
         return None
     sharpness = ranked(detail.fine[most] / (coarse + BIAS), SHARP_RANK)
@@ -130,7 +131,7 @@ class Blur(RisingDetector[BlurParams]):
         if was_up:
             high = value <= STILL_SOFT * self._most
         else:
-            usual = float(np.median(self._before)) if len(self._before) == BEFORE else 1.0
+            usual = median(self._before) if len(self._before) == BEFORE else 1.0
             most = self.params.max_sharpness
             self._most = min(max(most, FELL_FAR * usual), FELL_FROM * most, FELL * usual)
             high = value <= self._most
@@ -157,7 +158,7 @@ class Blur(RisingDetector[BlurParams]):
         shown = [patches for _, patches in list(self._seen)[max(0, after - MOVES) : after + 1]]
         if len(shown) < 3:
             return False
-        *usual, leap = (float(np.quantile(np.abs(b - a), LEAVES)) for a, b in pairwise(shown))
+        *usual, leap = (float(np.quantile(np.abs(b.means - a.means), LEAVES)) for a, b in pairwise(shown))
         return leap > LIGHTER + LIGHTER_TIMES * min(usual)
 
 

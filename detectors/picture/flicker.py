@@ -31,7 +31,7 @@ from detectors.events import Break
 from detectors.frame import Feature, Frame, PictureView
 from detectors.hold import Hold
 from detectors.picture_features import LUMA_SMALL, Small, Tiles, black_code, integral, tile_means
-from detectors.shots import correlation
+from detectors.shots import Patches, correlation
 
 SECOND_NS = 1_000_000_000
 WINDOW_NS = 1_300_000_000
@@ -207,7 +207,7 @@ class Flicker(Detector[FlickerParams]):
                 self._lined.clear()
                 continue
             gain = float(gains[n])
-            cut = (abs(gain) > DEEPEST or float(apart[n]) > CUT) and correlation(*logs[n : n + 2]) < PATTERN
+            cut = (abs(gain) > DEEPEST or float(apart[n]) > CUT) and correlation(*map(Patches, logs[n : n + 2])) < PATTERN
             tiles = np.zeros_like(differences[n]) if cut else differences[n]
             if cut and self._usual and not self._anew:  # a lighter shot swings less by the same pedestal
                 self._usual, self._anew = ANEW * self._usual, True

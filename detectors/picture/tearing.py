@@ -20,7 +20,6 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
@@ -28,9 +27,9 @@ from pydantic import Field
 from contracts.findings import Finding, Measurement, Severity
 from detectors.detector import Detector, Params, Scope
 from detectors.events import Break
-from detectors.frame import Feature, Frame, PictureView
+from detectors.frame import PictureView
 from detectors.hold import Hold
-from detectors.picture_features import LUMA_SMALL
+from detectors.picture_features import LUMA_CHANGE, Lines
 
 SECOND_NS = 1_000_000_000
 PAST = 5  # pictures that tell how much usually moves in a line
@@ -64,20 +63,6 @@ FOR_NS = (
 )  # after a tear, what stands still as a whole is another: later, it may be the programme's own
 OVER_NS = 8 * SECOND_NS  # or of anything
 
-Lines = npt.NDArray[np.float32]  # (..., thinned lines)
-
-
-def _changed_lines(frame: Frame) -> Lines | None:
-    now, before = frame[LUMA_SMALL], frame.previous
-    if before is None or before[LUMA_SMALL].shape != now.shape:
-        return None
-    changed = cv2.absdiff(now, before[LUMA_SMALL])
-    sums = cv2.reduce(changed, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32F)  # ten times as quick as the mean
-    return np.asarray(sums.ravel() / changed.shape[1], np.float32)
-
-
-CHANGED_LINES: Feature[Frame, Lines | None] = Feature("changed_lines", _changed_lines)
-"""Mean absolute difference of each thinned line to the picture before; None without one of the same size."""
 
 
 class TearingParams(Params):
@@ -101,7 +86,7 @@ class Tearing(Detector[TearingParams]):
 
     id = "tearing"
     scope = Scope.VIDEO
-    needs = (CHANGED_LINES,)
+    needs = (LUMA_CHANGE,)
     suppressed_by = ("freeze", "black", "solid_color", "picture_missing")
     Params = TearingParams
 
@@ -115,7 +100,7 @@ class Tearing(Detector[TearingParams]):
             open_ns=0,
             severity=Severity.ERROR,
         )
-        self._past: Lines = np.zeros((PAST, 0), np.float32)  # of the pictures before, in any order
+        self._past = np.zeros((PAST, 0), np.float32)  # lines' changes of the pictures before, in any order
         self._seen = 0
         self._maybe: _Tear | None = None  # until the next picture shows whether the band goes on
         self._tears: deque[_Tear] = deque(maxlen=256)
@@ -126,10 +111,11 @@ class Tearing(Detector[TearingParams]):
 
     def picture(self, view: PictureView) -> Iterator[Finding]:
         """Did a band stand still in the picture before, and go on in this one?"""
-        now, changes = view.at_ns, view[CHANGED_LINES]
-        if changes is None:
+        now, change = view.at_ns, view[LUMA_CHANGE]
+        if change is None:
             self._seen, self._maybe = 0, None
         else:
+            changes = change.lines
             if self._past.shape[1] != len(changes):
                 self._past = np.zeros((PAST, len(changes)), np.float32)
                 self._seen, self._maybe = 0, None

@@ -6,8 +6,8 @@ import pytest
 from detectors.shots import Patches, Rise
 
 STEP_NS = 200_000_000
-SHOT: Patches = np.random.default_rng(1).uniform(40, 200, (9, 16)).astype(np.float32)
-OTHER: Patches = np.random.default_rng(2).uniform(40, 200, (9, 16)).astype(np.float32)
+SHOT = Patches(np.random.default_rng(1).uniform(40, 200, (9, 16)).astype(np.float32))
+OTHER = Patches(np.random.default_rng(2).uniform(40, 200, (9, 16)).astype(np.float32))
 
 
 def times_up(rise: Rise, seen: list[tuple[Patches, float]]) -> list[bool]:
@@ -27,7 +27,7 @@ def test_a_shot_must_have_been_seen_before(seen: int, *, told: bool) -> None:
 
 @pytest.mark.parametrize("gain", [0.6, 1.6])
 def test_a_pattern_of_another_contrast_is_a_fade(gain: float) -> None:
-    changed = np.asarray(120 + gain * (SHOT - 120), np.float32)
+    changed = Patches(np.asarray(120 + gain * (SHOT.means - 120), np.float32))
     assert not any(times_up(softening(kept=0.8), [(SHOT, 1.0)] * 4 + [(changed, 3.0)] * 3))
     assert times_up(softening(kept=0.8), [(SHOT, 1.0)] * 4 + [(SHOT, 3.0)] * 3)[-1]
 
