@@ -280,7 +280,7 @@ class Rise:
         anew: bool = False,
         lasts: float | None = None,
     ) -> None:
-        self._floor, self._factor, self._plus, self._back = floor, factor, plus, back
+        self.floor, self._factor, self._plus, self._back = floor, factor, plus, back
         self._certain, self._moving, self._kept, self._least = certain, moving, kept, least
         self._settled, self._follows, self._racing, self._anew = settled, follows, racing, anew
         self._lasts = lasts
@@ -325,10 +325,10 @@ class Rise:
             if self._anew and high and not self._scene.known and self._usual:
                 usual = math.sqrt(self._factor) * median(self._usual) + self._plus
                 lasted = len(self._rose) >= LASTED
-                self._level = value if lasted and value >= max(usual, self._floor) else None
+                self._level = value if lasted and value >= max(usual, self.floor) else None
                 self._rose = [value] * SETTLING
                 return None if self._level is None else at_ns
-            near = NEAR_FLOOR * self._floor
+            near = NEAR_FLOOR * self.floor
             if self._lasts is not None and self._usual:
                 near = min(near, self._lasts * median(self._usual) + self._plus)
                 if high and not self._scene.known and value >= near:
@@ -340,7 +340,7 @@ class Rise:
                 return None
             self._level += (self._follows if value > self._level else LEVEL_STEP) * (value - self._level)
             return at_ns
-        if value < self._floor or not high:
+        if value < self.floor or not high:
             self._usual.append(value)
             return None
         past = self._scene.earlier()

@@ -18,7 +18,6 @@ Source    Tandon et al., "CAMBI: contrast-aware multiscale banding index", 2021:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -29,12 +28,10 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from contracts.findings import Finding
 from detectors.detector import Params
-from detectors.events import Break
 from detectors.frame import SAMPLED_HZ, Feature, Frame, PictureView
 from detectors.picture_features import LUMA_SMALL
-from detectors.rising import SampledDetector
+from detectors.rising import NEARLY, SampledDetector
 from detectors.shots import PATCHES, Scene
 
 Combs = npt.NDArray[np.float32]  # (periods,) how far levels of each distance form a comb
@@ -200,6 +197,7 @@ class Banding(SampledDetector[BandingParams]):
     needs = (LEVEL_COMB, LEVELS_OF, PATCHES)
     suppressed_by = (*SampledDetector.suppressed_by, "blockiness")
     measures = LEVEL_COMB
+    reads = LEVELS_OF
     unit = "ratio"
     Params = BandingParams
 
@@ -216,19 +214,31 @@ class Banding(SampledDetector[BandingParams]):
         """Whether there is a past to compare with."""
         return self._there is not None or self._scene.known
 
-    def since(self, view: PictureView, value: float) -> int | None:
+    @property
+    def is_calm(self) -> bool:
+        """Whether there is no comb."""
+        return self._there is None and self._certain is None
+
+    def value_of(self, reading: Levels) -> float:
+        """The strongest comb."""
+        return float(reading.combs.max())
+
+    def may_matter(self, reading: Levels) -> bool:
+        """Whether there is a comb, or nearly."""
+        return bool((reading.combs >= NEARLY * self.params.min_comb * MORE).any())
+
+    def since(self, view: PictureView, reading: Levels) -> int | None:
         """Since when levels form a comb that they did not form before."""
-        levels = view[LEVELS_OF]
-        self._scene.add(view.at_ns, view[PATCHES], value)
-        self._past.append((view.at_ns, levels))
+        self._scene.add(view.at_ns, view[PATCHES], 0.0)
+        self._past.append((view.at_ns, reading))
         if self._there is not None:
-            return self._goes_on(self._there, view.at_ns, levels)
-        found = self._risen(levels) or self._stays(view.at_ns, levels.combs)
+            return self._goes_on(self._there, view.at_ns, reading)
+        found = self._risen(reading) or self._stays(view.at_ns, reading.combs)
         if found is None:
             return None
         since, place = found
         self._certain = None
-        self._there = _Comb(place, float(levels.combs[place]))
+        self._there = _Comb(place, float(reading.combs[place]))
         return since
 
     def _risen(self, now: Levels) -> tuple[int, int] | None:
@@ -303,13 +313,11 @@ class Banding(SampledDetector[BandingParams]):
             self._there = None
         return None
 
-    def broke(self, event: Break) -> Iterator[Finding]:
-        """Another clock: pictures before and after say nothing about each other."""
-        if event.kind in ("jump", "signalled"):
-            self._scene.forget()
-            self._past.clear()
-            self._certain = None
-        yield from ()
+    def forget(self) -> None:
+        """Nothing to compare with."""
+        self._scene.forget()
+        self._past.clear()
+        self._certain = None
 
 
 DETECTOR = Banding

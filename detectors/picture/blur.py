@@ -26,7 +26,7 @@ from pydantic import Field
 from detectors.detail import DETAIL, ranked
 from detectors.detector import Params
 from detectors.frame import SAMPLED_HZ, Feature, Frame, PictureView
-from detectors.rising import RisingDetector
+from detectors.rising import NEARLY, RisingDetector
 from detectors.shots import PATCHES, Patches, Rise, movement
 
 PARTS = 36  # with most coarse detail: a quarter of the picture
@@ -98,6 +98,7 @@ class Blur(RisingDetector[BlurParams]):
     id = "blur"
     needs = (SHARPNESS, FOCUS, PATCHES)
     measures = SHARPNESS
+    reads = FOCUS
     unit = "ratio"
     worst = "min"
     Params = BlurParams
@@ -124,10 +125,17 @@ class Blur(RisingDetector[BlurParams]):
         self._seen: deque[tuple[int, Patches]] = deque(maxlen=2 * BEFORE)
         self._up = 0  # values since it fell
 
-    def since(self, view: PictureView, value: float) -> int | None:
+    def value_of(self, reading: Focus) -> float:
+        """How sharp it is."""
+        return reading.sharpness
+
+    def may_matter(self, reading: Focus) -> bool:
+        """Whether it is nearly as soft as any that counts."""
+        return NEARLY * reading.sharpness <= FELL_FROM * self.params.max_sharpness
+
+    def since(self, view: PictureView, reading: Focus) -> int | None:
         """Since when it has been softer."""
-        focus, patches, was_up = view[FOCUS], view[PATCHES], self._rise.is_up
-        assert focus is not None  # there is a value
+        value, patches, was_up = reading.sharpness, view[PATCHES], self._rise.is_up
         if was_up:
             high = value <= STILL_SOFT * self._most
         else:
@@ -136,7 +144,7 @@ class Blur(RisingDetector[BlurParams]):
             self._most = min(max(most, FELL_FAR * usual), FELL_FROM * most, FELL * usual)
             high = value <= self._most
             self._before.append(value)
-        since = self._rise.update(view.at_ns, patches, focus.softness, high=high)
+        since = self._rise.update(view.at_ns, patches, reading.softness, high=high)
         self._seen.append((view.at_ns, patches))
         self._up = 0 if since is None else self._up + 1
         if since is not None and (self._came_to_rest() if was_up else self._something_went(since)):

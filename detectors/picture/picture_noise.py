@@ -120,7 +120,7 @@ class PictureNoise(RisingDetector[PictureNoiseParams]):
         super().__init__(params, track, rise=rise, threshold=params.min_floor, min_seconds=params.min_seconds)
         self._recurs = 0.0  # in the picture looked at before, while it is noisier
 
-    def since(self, view: PictureView, value: float) -> int | None:
+    def since(self, view: PictureView, reading: float) -> int | None:
         """Since when it has been noisier: by what the picture before does not have, moved or not."""
         if self._rise.is_up:
             recurs = view[RECURS] or 0.0
@@ -130,7 +130,7 @@ class PictureNoise(RisingDetector[PictureNoiseParams]):
         else:
             self._recurs = 0.0
         return self._rise.update(
-            view.at_ns, view[PATCHES], value, new=lambda: (view[RECURS] or 1.0) <= RANDOM
+            view.at_ns, view[PATCHES], reading, new=lambda: (view[RECURS] or 1.0) <= RANDOM
         )
 
 
