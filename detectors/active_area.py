@@ -92,7 +92,7 @@ def _high(profile: Profile) -> float:
 
 def _is_lit(line: npt.NDArray[np.uint8], black: int) -> bool:
     """Whether a line at the edge of the raster is no bar's."""
-    return np.count_nonzero(line > black + LIT_CODES) > WORDS * line.size
+    return bool(np.count_nonzero(line > black + LIT_CODES) > WORDS * line.size)
 
 
 def _shape(frame: Frame) -> Shape | None:

@@ -7,30 +7,25 @@ from collections.abc import Iterator
 from typing import Any, ClassVar, Literal, TypeVar
 
 from contracts.findings import Finding, Measurement, Severity
-from detectors.detector import Detector, Params, Scope
+from detectors.detector import Params
 from detectors.events import Break
-from detectors.frame import SAMPLED_HZ, Feature, Frame, PictureView, slot_of
+from detectors.frame import Feature, Frame, PictureView
 from detectors.hold import Hold
 from detectors.shots import PATCHES, Rise
+from detectors.unhurried import NEARLY, UnhurriedDetector
 
 P = TypeVar("P", bound=Params)
 
 CLOSE_NS = 600_000_000
-NEARLY = 0.9  # of what counts: the picture before it is looked at, too
 
 
-class SampledDetector(Detector[P], ABC):
+class SampledDetector(UnhurriedDetector[P], ABC):
     """Measures `measures` once a second, and opens a warning when the picture has changed within a shot and stays so.
 
     A subclass names the feature and its unit, adds `PATCHES` to its needs, and says in `since` what has changed.
-    Where that needs more than the value, it names what it `reads` and how to get the `value_of` that.
-
-    As long as nothing is up, every second picture waits for the next one: only where that one `may_matter` is the one
-    that waited looked at, too. Else it is taken to be alike, which saves half of what looking costs.
+    Where that needs more than the value, it names what it `reads`, and how the `value_of` that is got.
     """
 
-    scope = Scope.VIDEO
-    rate_hz = SAMPLED_HZ
     suppressed_by: ClassVar[tuple[str, ...]] = (
         "black",
         "solid_color",
@@ -56,54 +51,53 @@ class SampledDetector(Detector[P], ABC):
             worst=self.worst,
         )
         self._second = -1
-        self._waits: PictureView | None = None
 
-    def picture(self, view: PictureView) -> Iterator[Finding]:
+    @property
+    def is_calm(self) -> bool:
+        """Whether it is as it was."""
+        return self._hold.since_ns is None
+
+    def may_matter(self, view: PictureView) -> bool:
+        """Whether what is read is near what counts."""
+        reading = self._read(view)
+        return reading is not None and self.is_near(reading)
+
+    def look(self, view: PictureView) -> Iterator[Finding]:
         """Compare with the same scene a moment ago."""
-        waited, self._waits = self._waits, None
-        odd = slot_of(view.at_ns, SAMPLED_HZ) % 2  # the same for all, so that features are shared
-        if odd and waited is None and self._hold.since_ns is None and self.is_calm:
-            self._waits = view
-            return
-        reading = view[self.reads or self.measures]
-        if waited is not None:
-            matters = reading is not None and self.may_matter(reading)
-            yield from self._look(waited, waited[self.reads or self.measures] if matters else reading)
-        second = view.at_ns // 1_000_000_000
-        if second != self._second and reading is not None:
-            self._second = second
-            yield Measurement(
-                self.measures.name, self.value_of(reading), self.unit, view.at_ns, self.track
-            )
-        yield from self._look(view, reading)
-
-    def _look(self, view: PictureView, reading: Any) -> Iterator[Finding]:
+        reading = self._read(view)
         if reading is None:
             return
         value = self.value_of(reading)
+        second = view.at_ns // 1_000_000_000
+        if second != self._second:
+            self._second = second
+            yield Measurement(self.measures.name, value, self.unit, view.at_ns, self.track)
         since = self.since(view, reading)
         at_ns = view.at_ns if since is None else since
         yield from self._hold.update(at_ns, since is not None, value, end_ns=view.end_ns)
 
+    def let_pass(self, view: PictureView, following: PictureView) -> None:
+        """What is not near what counts is taken to be like the next one."""
+        reading = self._read(following)
+        if reading is not None:
+            self.since(view, reading)
+
     def broke(self, event: Break) -> Iterator[Finding]:
         """Another clock: pictures before and after say nothing about each other."""
         if event.kind in ("jump", "signalled"):
-            self._waits = None
             self.forget()
-        yield from ()
+        yield from super().broke(event)
+
+    def _read(self, view: PictureView) -> Any:
+        return view[self.reads or self.measures]
 
     def value_of(self, reading: Any) -> float:
         """The value that is measured."""
         return float(reading)
 
-    @property
     @abstractmethod
-    def is_calm(self) -> bool:
-        """Whether nothing is up that every picture has to be looked at for."""
-
-    @abstractmethod
-    def may_matter(self, reading: Any) -> bool:
-        """Whether it may be so in this picture, or nearly."""
+    def is_near(self, reading: Any) -> bool:
+        """Whether it may count, or nearly."""
 
     @abstractmethod
     def since(self, view: PictureView, reading: Any) -> int | None:
@@ -131,9 +125,9 @@ class RisingDetector(SampledDetector[P]):
     @property
     def is_calm(self) -> bool:
         """Whether it has not risen."""
-        return not self._rise.is_up
+        return super().is_calm and not self._rise.is_up
 
-    def may_matter(self, reading: Any) -> bool:
+    def is_near(self, reading: Any) -> bool:
         """Whether it is near the floor of what rises, or above it."""
         return bool(reading >= NEARLY * self._rise.floor)
 

@@ -31,8 +31,9 @@ from pydantic import Field
 from detectors.detector import Params
 from detectors.frame import SAMPLED_HZ, Feature, Frame, PictureView
 from detectors.picture_features import LUMA_SMALL
-from detectors.rising import NEARLY, SampledDetector
+from detectors.rising import SampledDetector
 from detectors.shots import PATCHES, Scene
+from detectors.unhurried import NEARLY
 
 Combs = npt.NDArray[np.float32]  # (periods,) how far levels of each distance form a comb
 
@@ -71,7 +72,7 @@ class _Windows(NamedTuple):
     slices: tuple[slice, ...]  # of each group
     first: npt.NDArray[np.intp]  # of each period, its first window
     least: npt.NDArray[np.float32]  # of each period, added to its weights
-    courses: npt.NDArray[np.float32]  # (groups, LEVELS, LEVELS) from counts to even courses
+    spans: tuple[int, ...]  # of each group, about one period
 
 
 @lru_cache(maxsize=1)
@@ -96,22 +97,17 @@ def _windows() -> _Windows:
         tuple(slice(int(a), int(b)) for a, b in pairwise(bounds)),
         np.cumsum([0, *sizes[:-1]]),
         np.asarray(LEAST * np.array(sizes), np.float32),
-        np.stack([_course((PERIODS[a] * PERIODS[b - 1]) ** 0.5) for a, b in pairwise(GROUPS)]),
+        tuple(2 * int((PERIODS[a] * PERIODS[b - 1]) ** 0.5 / 2) + 1 for a, b in pairwise(GROUPS)),
     )
-
-
-def _course(period: float) -> npt.NDArray[np.float32]:
-    """(LEVELS, LEVELS) from counts to what they were if they were spread evenly over a period, twice."""
-    width = 2 * int(period / 2) + 1
-    once = cv2.blur(np.eye(LEVELS, dtype=np.float32), (width, 1))
-    return np.ascontiguousarray(cv2.blur(once, (width, 1)).T)
 
 
 def combs_of(counts: npt.NDArray[np.float32]) -> Combs:
     """How far levels form a comb of each of `PERIODS`, 0 to 2. `counts`: (256,) of each level, shares of the raster."""
     windows = _windows()
-    here = cv2.GaussianBlur(counts.reshape(1, -1), (5, 1), COURSE).ravel()
-    course = windows.courses @ counts
+    row = counts.reshape(1, -1)
+    here = cv2.GaussianBlur(row, (5, 1), COURSE).ravel()
+    # What they were if they were spread evenly over a period, twice.
+    course = np.concatenate([cv2.blur(cv2.blur(row, (span, 1)), (span, 1)) for span in windows.spans])
     excess = np.minimum(here / (course + np.float32(FEW)) - 1, np.float32(MOST))
     parts = [windows.waves[:, part] @ one for part, one in zip(windows.slices, excess, strict=True)]
     cosine, sine = np.concatenate(parts, axis=1)
@@ -217,13 +213,13 @@ class Banding(SampledDetector[BandingParams]):
     @property
     def is_calm(self) -> bool:
         """Whether there is no comb."""
-        return self._there is None and self._certain is None
+        return super().is_calm and self._there is None and self._certain is None
 
     def value_of(self, reading: Levels) -> float:
         """The strongest comb."""
         return float(reading.combs.max())
 
-    def may_matter(self, reading: Levels) -> bool:
+    def is_near(self, reading: Levels) -> bool:
         """Whether there is a comb, or nearly."""
         return bool((reading.combs >= NEARLY * self.params.min_comb * MORE).any())
 

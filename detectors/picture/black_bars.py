@@ -22,10 +22,11 @@ from pydantic import Field
 
 from contracts.findings import Finding, Measurement, Severity
 from detectors.active_area import SEEN, WHOLE, Seen, Shape, came_at_once, still_barred
-from detectors.detector import Detector, Params, Scope
+from detectors.detector import Params
 from detectors.events import Break, Format
-from detectors.frame import SAMPLED_HZ, PictureView
+from detectors.frame import PictureView
 from detectors.hold import Hold
+from detectors.unhurried import UnhurriedDetector
 
 LEARN_NS = 1_000_000_000
 GROWN_NS = 1_000_000_000
@@ -44,12 +45,10 @@ class BlackBarsParams(Params):
     )
 
 
-class BlackBars(Detector[BlackBarsParams]):
+class BlackBars(UnhurriedDetector[BlackBarsParams]):
     """See the module's docstring."""
 
     id = "black_bars"
-    scope = Scope.VIDEO
-    rate_hz = SAMPLED_HZ
     needs = (SEEN, WHOLE)
     suppressed_by = ("black", "solid_color", "color_bars", "picture_missing")
     Params = BlackBarsParams
@@ -77,7 +76,17 @@ class BlackBars(Detector[BlackBarsParams]):
         """Whether the stream's own shape is known."""
         return self._own is not None
 
-    def picture(self, view: PictureView) -> Iterator[Finding]:
+    @property
+    def is_calm(self) -> bool:
+        """Whether the stream's own shape is known and has been seen lately."""
+        return self._own is not None and self._other is None and self._hold.since_ns is None
+
+    def may_matter(self, view: PictureView) -> bool:
+        """Whether another shape is seen, or none."""
+        seen = view[SEEN]
+        return seen is None or self._own is None or self._differs(seen.shape, self._own)
+
+    def look(self, view: PictureView) -> Iterator[Finding]:
         """Compare the bars with the stream's own."""
         seen = view[SEEN]
         if seen is None:  # too dark to tell by itself
@@ -124,13 +133,14 @@ class BlackBars(Detector[BlackBarsParams]):
         self._other = None
         if event.kind in ("jump", "signalled"):
             self._past.clear()
-        yield from ()
+        yield from super().broke(event)
 
     def format(self, event: Format) -> Iterator[Finding]:
         """Another raster may hold another shape."""
         if event.kind == "video":
             yield from self._hold.reset(event.at_ns)
             self._own = self._other = None
+        yield from super().format(event)
 
     def _differs(self, one: Shape, other: Shape) -> bool:
         return max(abs(a - b) for a, b in zip(one, other, strict=True)) >= self.params.min_bar

@@ -26,8 +26,9 @@ from pydantic import Field
 from detectors.detail import DETAIL, ranked
 from detectors.detector import Params
 from detectors.frame import SAMPLED_HZ, Feature, Frame, PictureView
-from detectors.rising import NEARLY, RisingDetector
+from detectors.rising import RisingDetector
 from detectors.shots import PATCHES, Patches, Rise, movement
+from detectors.unhurried import NEARLY
 
 PARTS = 36  # with most coarse detail: a quarter of the picture
 SHARP_RANK = 0.8  # of them are less sharp
@@ -129,7 +130,7 @@ class Blur(RisingDetector[BlurParams]):
         """How sharp it is."""
         return reading.sharpness
 
-    def may_matter(self, reading: Focus) -> bool:
+    def is_near(self, reading: Focus) -> bool:
         """Whether it is nearly as soft as any that counts."""
         return NEARLY * reading.sharpness <= FELL_FROM * self.params.max_sharpness
 

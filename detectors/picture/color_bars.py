@@ -19,7 +19,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from contracts.findings import Finding, Measurement, Severity
-from detectors.detector import Detector, Params, Scope
+from detectors.detector import Params
 from detectors.frame import Feature, Frame, PictureView
 from detectors.hold import Hold
 from detectors.picture_features import (
@@ -31,6 +31,7 @@ from detectors.picture_features import (
     black_code,
     white_code,
 )
+from detectors.unhurried import UnhurriedDetector
 
 ROWS, COLUMNS = 24, 160
 TOLERANCE = 0.18  # of the range; tells also bars in the other matrix, and after coding
@@ -130,12 +131,10 @@ class ColorBarsParams(Params):
     min_seconds: float = Field(default=1.0, ge=0, le=3600, description="seconds of media time")
 
 
-class ColorBars(Detector[ColorBarsParams]):
+class ColorBars(UnhurriedDetector[ColorBarsParams]):
     """See the module's docstring."""
 
     id = "color_bars"
-    scope = Scope.VIDEO
-    rate_hz = 5
     needs = (BARS, LUMA_SMALL)
     suppressed_by = ("picture_missing",)
     Params = ColorBarsParams
@@ -154,7 +153,16 @@ class ColorBars(Detector[ColorBarsParams]):
         self._last: Small | None = None  # the picture before, where it had bars
         self._second = -1
 
-    def picture(self, view: PictureView) -> Iterator[Finding]:
+    @property
+    def is_calm(self) -> bool:
+        """Whether there are none."""
+        return self._hold.since_ns is None
+
+    def may_matter(self, view: PictureView) -> bool:
+        """Whether there are some."""
+        return view[BARS].rows > 0
+
+    def look(self, view: PictureView) -> Iterator[Finding]:
         """Look for bars."""
         bars = view[BARS]
         share = bars.rows if bars.width >= self.params.min_width else 0.0

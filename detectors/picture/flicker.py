@@ -207,7 +207,8 @@ class Flicker(Detector[FlickerParams]):
                 self._lined.clear()
                 continue
             gain = float(gains[n])
-            cut = (abs(gain) > DEEPEST or float(apart[n]) > CUT) and correlation(*map(Patches, logs[n : n + 2])) < PATTERN
+            cut = abs(gain) > DEEPEST or float(apart[n]) > CUT
+            cut = cut and correlation(Patches(logs[n]), Patches(logs[n + 1])) < PATTERN
             tiles = np.zeros_like(differences[n]) if cut else differences[n]
             if cut and self._usual and not self._anew:  # a lighter shot swings less by the same pedestal
                 self._usual, self._anew = ANEW * self._usual, True

@@ -18,10 +18,11 @@ import numpy as np
 from pydantic import Field
 
 from contracts.findings import Finding, Measurement, Severity
-from detectors.detector import Detector, Params, Scope
+from detectors.detector import Params
 from detectors.frame import SAMPLED_HZ, Feature, Frame, PictureView
 from detectors.hold import Hold
 from detectors.picture_features import CHROMA_SMALL, LUMA_STRIPS, Small
+from detectors.unhurried import NEARLY, UnhurriedDetector
 
 LOWEST, HIGHEST = 5, 246  # EBU R 103, 8-bit code values
 RIM = 0.035  # of the height and the width at each side: EBU R 95, outside the action-safe area
@@ -51,12 +52,10 @@ class LevelsParams(Params):
     min_seconds: float = Field(default=3.0, ge=0, le=3600, description="seconds of media time")
 
 
-class Levels(Detector[LevelsParams]):
+class Levels(UnhurriedDetector[LevelsParams]):
     """See the module's docstring."""
 
     id = "levels"
-    scope = Scope.VIDEO
-    rate_hz = SAMPLED_HZ
     needs = (OUT_OF_RANGE,)
     suppressed_by = ("black", "solid_color", "color_bars", "chroma_loss", "picture_missing")
     Params = LevelsParams
@@ -74,7 +73,16 @@ class Levels(Detector[LevelsParams]):
         )
         self._second, self._most = -1, 0.0
 
-    def picture(self, view: PictureView) -> Iterator[Finding]:
+    @property
+    def is_calm(self) -> bool:
+        """Whether there is no more outside than allowed."""
+        return self._hold.since_ns is None
+
+    def may_matter(self, view: PictureView) -> bool:
+        """Whether some of it lies outside."""
+        return (view[OUT_OF_RANGE] or 0.0) > NEARLY * self.params.max_share
+
+    def look(self, view: PictureView) -> Iterator[Finding]:
         """Count what lies outside."""
         share = view[OUT_OF_RANGE]
         if share is None:
