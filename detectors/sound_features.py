@@ -232,9 +232,11 @@ def _carries(rate_hz: int, length: int, pieces: int) -> Real:
 def _piece(rate_hz: int) -> int:
     """How many samples are filtered by one matrix product: a divisor of a block of 100 ms, where there is one.
 
-    Longer pieces make this product dear, shorter ones the product that leads from state to state.
+    Longer pieces make this product dear, shorter ones the product that leads from state to state. Where sixteen
+    divides them, the product is twice as quick.
     """
-    return next((n for n in range(128, 96, -1) if (rate_hz // 10) % n == 0), 96)
+    sizes = (96, 80, 112, 128, 64, *range(128, 96, -1))
+    return next((n for n in sizes if (rate_hz // 10) % n == 0), 96)
 
 
 def k_weight(x: Samples, rate_hz: int, state: Real) -> tuple[Samples, Real]:
