@@ -40,6 +40,14 @@ def thin(plane: Plane, depth: int, step: int) -> Small:
     return np.asarray(picked.astype(np.uint8, order="C"), np.uint8)
 
 
+def every_second(small: Small) -> Small:
+    """Every second sample of every second line."""
+    lines = small[::2]
+    if 2 not in _WORDS or lines.shape[1] % 2:
+        return np.ascontiguousarray(lines[:, ::2])
+    return np.asarray(lines.view(_WORDS[2]).astype(np.uint8))  # the lower byte is the first of two
+
+
 def eight_bit(plane: Plane, depth: int) -> npt.NDArray[np.uint8]:
     """The whole raster as 8-bit code values, rounded; `plane` itself where it is so already."""
     if depth == 8:

@@ -18,12 +18,13 @@ from collections.abc import Iterator
 from pydantic import Field
 
 from contracts.findings import Finding, Measurement, Severity
-from detectors.detector import Detector, Params, Scope
+from detectors.detector import Params
 from detectors.events import Break
-from detectors.frame import SAMPLED_HZ, PictureView
+from detectors.frame import PictureView
 from detectors.hold import Hold
 from detectors.picture_features import CHROMA_SPREAD, LUMA_SPREAD, Spread
 from detectors.shots import PATCHES, Scene
+from detectors.unhurried import NEARLY, UnhurriedDetector
 
 NEUTRAL = 128.0
 LOST_OFFSET = 90.0  # from neutral: no picture of the world is all there
@@ -53,12 +54,10 @@ class ChromaLossParams(Params):
     min_seconds: float = Field(default=2.0, ge=0, le=3600, description="seconds of media time")
 
 
-class ChromaLoss(Detector[ChromaLossParams]):
+class ChromaLoss(UnhurriedDetector[ChromaLossParams]):
     """See the module's docstring."""
 
     id = "chroma_loss"
-    scope = Scope.VIDEO
-    rate_hz = SAMPLED_HZ
     needs = (CHROMA_SPREAD, LUMA_SPREAD, PATCHES)
     suppressed_by = ("black", "solid_color", "color_bars", "picture_missing", "blockiness")
     Params = ChromaLossParams
@@ -89,7 +88,33 @@ class ChromaLoss(Detector[ChromaLossParams]):
         """Whether there is a past to compare with."""
         return self._luma.known or bool(self._flat)
 
-    def picture(self, view: PictureView) -> Iterator[Finding]:
+    @property
+    def is_calm(self) -> bool:
+        """Whether both planes have the colour that they had."""
+        return self._hold.since_ns is None and not self._flat and not self._dropped
+
+    def may_matter(self, view: PictureView) -> bool:
+        """Whether a plane is nearly flat, or much flatter than it was."""
+        planes, before = view[CHROMA_SPREAD], self._before
+        if planes is None:
+            return False
+        if NEARLY * min(plane.deviation for plane in planes) <= self.params.max_deviation or before is None:
+            return True
+        pairs = zip(planes, before, strict=True)
+        return any(NEARLY * now.deviation <= HALVED * was.deviation for now, was in pairs)
+
+    def let_pass(self, view: PictureView, following: PictureView) -> None:
+        """It is taken to have the colour and the contrast of the next one."""
+        planes, luma = following[CHROMA_SPREAD], following[LUMA_SPREAD]
+        if planes is not None and luma.deviation >= LIT_CODES:
+            self._add(view, planes, luma)
+
+    def _add(self, view: PictureView, planes: tuple[Spread, Spread], luma: Spread) -> None:
+        self._luma.add(view.at_ns, view[PATCHES], luma.deviation)
+        for scene, plane in zip(self._scenes, planes, strict=True):
+            scene.add_like(self._luma, plane.deviation)
+
+    def look(self, view: PictureView) -> Iterator[Finding]:
         """Compare the spread of chroma with that of a moment ago."""
         planes, luma = view[CHROMA_SPREAD], view[LUMA_SPREAD]
         if planes is None:
@@ -104,9 +129,7 @@ class ChromaLoss(Detector[ChromaLossParams]):
             if not self._flat:
                 yield from self._hold.update(view.at_ns, False, least, end_ns=view.end_ns)
             return
-        self._luma.add(view.at_ns, view[PATCHES], luma.deviation)
-        for scene, plane in zip(self._scenes, planes, strict=True):
-            scene.add_like(self._luma, plane.deviation)
+        self._add(view, planes, luma)
         since = view.at_ns
         if self._flat:
             self._follow(planes)
@@ -122,7 +145,7 @@ class ChromaLoss(Detector[ChromaLossParams]):
         """Another clock: pictures before and after say nothing about each other."""
         if event.kind in ("jump", "signalled"):
             self._forget()
-        yield from ()
+        yield from super().broke(event)
 
     def _follow(self, planes: tuple[Spread, Spread]) -> None:
         """Whether the planes are still flat: a coder takes its time to forget their colour."""

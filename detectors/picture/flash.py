@@ -43,6 +43,7 @@ from detectors.picture_features import (
     LUMA_SMALL,
     Small,
     black_code,
+    every_second,
     white_code,
 )
 
@@ -111,8 +112,8 @@ def _hlg(level: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _light(frame: Frame) -> tuple[Small, int]:
-    """Counts of light on every second line, and how many are a step of 20 cd/m²."""
-    counts = cv2.LUT(frame[LUMA_SMALL][::2], _scale(frame.full_range, frame.transfer))
+    """Counts of light on every second sample of every second line, and how many are a step of 20 cd/m²."""
+    counts = cv2.LUT(every_second(frame[LUMA_SMALL]), _scale(frame.full_range, frame.transfer))
     return np.asarray(counts, np.uint8), SDR_STEP if frame.transfer == "sdr" else HDR_STEP
 
 
