@@ -28,9 +28,10 @@ from detectors.frame import Block, Frame, PictureView, SoundView, slot_of
 from worker.causes import Before, Causes
 
 FAULT_DEFECT = "detector_fault"
-# Reading the thread's CPU clock costs more than a small detector: one event in so many is timed (a prime, so that
-# none of the rates at which detectors look is met more often than another).
+# Reading the thread's CPU clock costs more than a small detector: of what is shown, one in so many is timed. Which
+# ones has no period: bursts of pictures and of sound come by turns, and detectors look at rates of their own.
 TIMED_EVERY = 7
+GOLDEN = (5**0.5 - 1) / 2
 
 _HANDLER = {
     "Frame": "picture", "Block": "sound", "Tick": "tick", "Break": "broke", "Damage": "damage",
@@ -211,7 +212,8 @@ class Pipeline:
     def _begin(self) -> int:
         """The thread's CPU clock where what is shown now is timed, else 0."""
         self._shown += 1
-        return time.thread_time_ns() if self._shown % TIMED_EVERY == 0 else 0
+        timed = self._shown * GOLDEN % 1.0 < 1 / TIMED_EVERY
+        return time.thread_time_ns() if timed else 0
 
     def _lap(self, chair: _Chair, since_ns: int) -> int:
         if not since_ns:

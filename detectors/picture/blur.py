@@ -131,8 +131,8 @@ class Blur(RisingDetector[BlurParams]):
         return reading.sharpness
 
     def is_near(self, reading: Focus) -> bool:
-        """Whether it is nearly as soft as any that counts."""
-        return NEARLY * reading.sharpness <= FELL_FROM * self.params.max_sharpness
+        """Whether it is nearly soft enough."""
+        return NEARLY * reading.sharpness <= self._soft()
 
     def since(self, view: PictureView, reading: Focus) -> int | None:
         """Since when it has been softer."""
@@ -140,9 +140,7 @@ class Blur(RisingDetector[BlurParams]):
         if was_up:
             high = value <= STILL_SOFT * self._most
         else:
-            usual = median(self._before) if len(self._before) == BEFORE else 1.0
-            most = self.params.max_sharpness
-            self._most = min(max(most, FELL_FAR * usual), FELL_FROM * most, FELL * usual)
+            self._most = self._soft()
             high = value <= self._most
             self._before.append(value)
         since = self._rise.update(view.at_ns, patches, reading.softness, high=high)
@@ -152,6 +150,11 @@ class Blur(RisingDetector[BlurParams]):
             self._rise.withdraw()
             return None
         return since
+
+    def _soft(self) -> float:
+        """The sharpness by which it is blurred, after what was seen before."""
+        usual, most = median(self._before) if len(self._before) == BEFORE else 1.0, self.params.max_sharpness
+        return min(max(most, FELL_FAR * usual), FELL_FROM * most, FELL * usual)
 
     def _came_to_rest(self) -> bool:
         """Whether movement went on to where it fell, and is gone: what moved was a dissolve."""
