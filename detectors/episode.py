@@ -63,7 +63,7 @@ class Episode:
             peak = Peak(self._value, max(value, self._edge.peak.value), self._unit)
             self._edge = DefectEdge(
                 Edge.UPDATED, self._edge.defect, self._edge.detector, self._edge.track, self._edge.at_ns,
-                certain, graver, peak, self._threshold, detail=detail,
+                max(certain, self._edge.at_ns), graver, peak, self._threshold, detail=detail,
             )  # fmt: skip
             yield self._edge
 

@@ -22,7 +22,8 @@ class UnhurriedDetector(Detector[P], ABC):
     The picture between waits for the next one. Where that one may matter, the one that waited is looked at first, so
     that a fault is dated as well as if it had been looked at at once; else it is let pass.
 
-    A subclass overrides `look` instead of `picture`. What it needs must not look at the picture before.
+    A subclass overrides `look` instead of `picture`. What a picture that waited was like in comparison with the one
+    before it is not known any more; what `following` is like must do.
     """
 
     scope = Scope.VIDEO
@@ -31,17 +32,27 @@ class UnhurriedDetector(Detector[P], ABC):
     def __init__(self, params: P, track: str | None) -> None:
         super().__init__(params, track)
         self._waits: PictureView | None = None
+        self._first: int | None = (
+            None  # slot of the first picture: those between are the same ones of all detectors
+        )
+        self.following: PictureView | None = (
+            None  # the picture after the one that is looked at, where that waited
+        )
 
     def picture(self, view: PictureView) -> Iterator[Finding]:
         """Let it wait, or look at it, and before at the one that waited where it may matter."""
         waited, self._waits = self._waits, None
-        odd = slot_of(view.at_ns, SAMPLED_HZ) % 2  # the same for all, so that features are shared
-        if odd and waited is None and self.is_calm:
+        slot = slot_of(view.at_ns, SAMPLED_HZ)
+        if self._first is None:
+            self._first = slot
+        if (slot - self._first) % 2 and waited is None and self.is_calm:
             self._waits = view
             return
         if waited is not None:
             if self.may_matter(view):
+                self.following = view
                 yield from self.look(waited)
+                self.following = None
             else:
                 self.let_pass(waited, view)
         yield from self.look(view)

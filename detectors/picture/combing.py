@@ -35,7 +35,7 @@ from pydantic import Field
 from contracts.findings import Finding, Measurement, Severity
 from detectors.detector import Detector, Params, Scope
 from detectors.events import Break
-from detectors.frame import SAMPLED_HZ, Feature, Frame, PictureView, slot_of
+from detectors.frame import SAMPLED_HZ, Feature, Frame, PictureView
 from detectors.hold import Hold
 from detectors.picture._fields import BANDS, LINES, MOVED, ORDER, TELLING, Reversed, bands
 
@@ -51,8 +51,6 @@ FAINT = 0.25  # of the single teeth that the combed pictures have: the beginning
 OVER_NS, OVER_LOOKS = 1_500_000_000, 4  # without a comb where much moves, after which it has ended,
 MUCH, HARDLY_NS = 0.05, 5 * SECOND_NS  # share of the samples; and where less does
 FORGET_NS = 10 * SECOND_NS  # and where nothing moves
-CALM_NS = 2 * SECOND_NS  # without a comb, where something moves: then every second look is enough
-SKIPPED_NS = 200_000_000  # by so much it began earlier, on average, where one was left out
 KEPT = 64  # looks, longer than it takes to be sure
 
 
@@ -138,12 +136,6 @@ class _Look(NamedTuple):
     clean: bool
     single: float
     moves: float
-    skipped: bool  # the picture before it was not looked at
-
-    @property
-    def since_ns(self) -> int:
-        """When it may have become so."""
-        return self.at_ns - SKIPPED_NS * self.skipped
 
 
 class Combing(Detector[CombingParams]):
@@ -170,29 +162,23 @@ class Combing(Detector[CombingParams]):
         self._last: _Look | None = None  # combed
         self._second, self._most = -1, 0.0
         self._reversed = Reversed(self)
-        self._calm, self._skipped = False, False  # so that every second picture is enough; and it was the last one
 
     def picture(self, view: PictureView) -> Iterator[Finding]:
         """Where it moves, is it combed? Where the stream has fields, are they in order?"""
-        now = view.at_ns
-        if self._calm and not self._skipped and slot_of(now, SAMPLED_HZ) % 2:
-            self._skipped = True
-            return
-        skipped, self._skipped, comb = self._skipped, False, view[COMBED]
+        now, comb = view.at_ns, view[COMBED]
         yield from self._reversed.picture(view)
         self._most = max(self._most, comb.combed)
         if comb.moves >= LEAST_MOVING:  # which an interlaced one never does
             yield from self._reversed.forget(now)
             combed = comb.combed >= self.params.min_share
             clean = not combed and comb.moves >= TELLING
-            look = _Look(now, view.end_ns, combed, clean, comb.single, comb.moves, skipped)
+            look = _Look(now, view.end_ns, combed, clean, comb.single, comb.moves)
             self._looks.append(look)
             if look.combed:
                 self._last = look
                 yield from self._judge(look, comb.combed)
         if self._hold.is_open and self._is_over(now):
             yield from self._close(view.end_ns)
-        self._calm = comb.moves >= LEAST_MOVING and not self._hold.is_open and self._is_clean(now)
         second = now // SECOND_NS
         if second != self._second:
             self._second = second
@@ -211,9 +197,6 @@ class Combing(Detector[CombingParams]):
         """What has not combed for a while has ended, though nothing has moved since to show it."""
         if self._hold.is_open and self._last is not None and at_ns - self._last.at_ns >= OVER_NS:
             yield from self._close(at_ns)
-
-    def _is_clean(self, now: int) -> bool:
-        return self._last is None or now - self._last.at_ns >= CALM_NS
 
     def _judge(self, look: _Look, share: float) -> Iterator[Finding]:
         if self._hold.is_open:
@@ -244,7 +227,7 @@ class Combing(Detector[CombingParams]):
         clean = 0
         for one in reversed(self._looks):
             if one.combed or (one.single >= faint and not (strict and one.clean)):
-                begin, clean = min(begin, one.since_ns), 0
+                begin, clean = min(begin, one.at_ns), 0
             else:
                 clean += one.clean
             if clean >= OVER_LOOKS or begin - one.at_ns >= FORGET_NS:

@@ -12,6 +12,7 @@ Source    Practice: lamps that beat with the shutter of a camera, gains that hun
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ from detectors.detector import Detector, Params, Scope
 from detectors.events import Break
 from detectors.frame import Feature, Frame, PictureView
 from detectors.hold import Hold
-from detectors.picture_features import LUMA_SMALL, Small, Tiles, black_code, integral, tile_means
+from detectors.picture_features import LUMA_SMALL, LUMA_SPREAD, Small, Tiles, black_code, integral, tile_means
 from detectors.shots import Patches, correlation
 
 SECOND_NS = 1_000_000_000
@@ -61,6 +62,13 @@ BY_TURNS = 0.95  # of the pictures swing back what the one before swung: light a
 # Natural logarithms of gains: tiles that differ by so much show another picture, and no flicker is so deep.
 CUT, DEEPEST = 0.12, 0.25
 PATTERN = 0.97  # unless their patterns are so much alike: correlation
+# Of the light of the whole picture: a larger step is a cut, perhaps, unless there are more of them;
+LEAP, FEW_LEAPS = 0.05, 2
+MAY_BE_DEPTH, MAY_BE_RHYTHM = (
+    0.4,
+    0.5,
+)  # of the least depth, and of the power above LEAST_HZ: it may be a rhythm;
+SOME_RHYTHM = 0.25  # and so much, where it is as deep as the least
 
 Counts = npt.NDArray[np.float32]  # (240 or 256,) samples of each level from black up, 8-bit code values
 Series = npt.NDArray[np.float64]
@@ -78,15 +86,6 @@ LINES: Feature[Frame, Lines] = Feature(
 )
 
 
-def _tile_levels(frame: Frame) -> Tiles:
-    """The tiles' mean luma above black, 8-bit code values, by every second line."""
-    lines = frame[LINES]
-    return tile_means(integral(lines.luma)) - np.float32(lines.black)
-
-
-TILE_LEVELS: Feature[Frame, Tiles] = Feature("flicker_tile_levels", _tile_levels)
-
-
 class FlickerParams(Params):
     """How deep and how long."""
 
@@ -100,8 +99,11 @@ class _Shown(NamedTuple):
     """A picture."""
 
     at_ns: int
-    levels: Tiles
     lines: Lines
+
+    def levels(self) -> Tiles:
+        """The tiles' mean luma above black, 8-bit code values, by every second line."""
+        return tile_means(integral(self.lines.luma)) - np.float32(self.lines.black)
 
 
 @dataclass(slots=True)
@@ -131,7 +133,7 @@ class Flicker(Detector[FlickerParams]):
 
     id = "flicker"
     scope = Scope.VIDEO
-    needs = (TILE_LEVELS, LINES)
+    needs = (LINES, LUMA_SPREAD)
     suppressed_by = ("flash", "picture_missing", "black")
     Params = FlickerParams
 
@@ -145,8 +147,9 @@ class Flicker(Detector[FlickerParams]):
             open_ns=round(params.min_seconds * 1e9),
             severity=Severity.WARNING,
         )
-        self._before: Tiles | None = None  # levels of the last picture that was compared
+        self._before: _Shown | None = None  # the last picture that was compared
         self._waiting: list[_Shown] = []  # those since; they are compared with one another at once
+        self._light: deque[tuple[int, float]] = deque()  # logarithm of the mean above black, over the window
         self._swings: deque[_Swing] = deque(maxlen=600)
         self._lined: deque[_Swing] = deque()  # those of the window, which have their lines
         self._usual = 0.0  # swing while it flickers
@@ -156,15 +159,22 @@ class Flicker(Detector[FlickerParams]):
 
     def picture(self, view: PictureView) -> Iterator[Finding]:
         """By what gain did all tiles change together?"""
-        levels, now = view[TILE_LEVELS], view.at_ns
+        lines, now = view[LINES], view.at_ns
+        shown = _Shown(now, lines)
         if not view.follows or self._before is None:
             yield from self._stop(now)
             self._forget()
-            self._before = levels
+            self._before = shown
             return
-        self._waiting.append(_Shown(now, levels, view[LINES]))
+        self._waiting.append(shown)
+        self._light.append((now, math.log(max(1.0, view[LUMA_SPREAD].mean - lines.black))))
+        while now - self._light[0][0] > WINDOW_NS:
+            self._light.popleft()
         if self._usual or now - self._look_ns >= LOOK_NS:
-            yield from self._swing(view)
+            if self._hold.since_ns is None and not self._may_swing():
+                self._let_pass(now)
+            else:
+                yield from self._swing(view)
         if self._hold.is_open and now - self._last_ns >= PAUSE_NS:
             yield from self._stop(view.end_ns)
         second = now // SECOND_NS
@@ -182,16 +192,51 @@ class Flicker(Detector[FlickerParams]):
     def _forget(self) -> None:
         self._swings.clear()
         self._lined.clear()
+        self._light.clear()
         if self._waiting:
-            self._before = self._waiting[-1].levels
+            self._before = self._waiting[-1]
         self._waiting.clear()
+
+    def _may_swing(self) -> bool:
+        """Whether the light of the whole picture swings as if there were a rhythm: a quick look, which most fail."""
+        if len(self._light) < LEAST_PICTURES:
+            return False
+        times, values = zip(*self._light, strict=True)
+        light = np.asarray(values)
+        steps = light[1:] - light[:-1]
+        leaps = np.abs(steps) > LEAP
+        if np.count_nonzero(leaps) > FEW_LEAPS:
+            return True
+        level = np.cumsum(np.where(leaps, 0.0, steps))
+        power = np.abs(np.fft.rfft(_without_drift(level, ()) * np.hanning(len(level)))) ** 2
+        first = max(1, round(LEAST_HZ * (times[-1] - times[0]) / SECOND_NS) - 1)
+        quick = power[first:]
+        top = int(quick.argmax())
+        line, total = (float(np.add.reduce(part)) for part in (quick[max(0, top - 1) : top + 2], quick))
+        depth = 327 * math.sqrt(line) / len(level)  # percent, the amplitude of such a sine
+        deep = depth >= self.params.min_depth_percent
+        return (
+            line >= (SOME_RHYTHM if deep else MAY_BE_RHYTHM) * total
+            and depth >= MAY_BE_DEPTH * self.params.min_depth_percent
+        )
+
+    def _let_pass(self, now: int) -> None:
+        """Nothing swings: only the last pictures are kept, should they turn out to be the beginning."""
+        self._look_ns = now
+        passed = sum(now - shown.at_ns > WINDOW_NS for shown in self._waiting)
+        if passed:
+            self._before = self._waiting[passed - 1]
+            del self._waiting[:passed]
+            self._swings.clear()
+            self._lined.clear()
 
     def _compare(self) -> float | None:
         """Each picture that waits with the one before it: the gain of the last; None where that is too dark."""
         waiting, self._waiting = self._waiting, []
         assert self._before is not None
-        logs = np.log(np.maximum(np.stack([self._before, *(shown.levels for shown in waiting)]), DARK))
-        self._before = waiting[-1].levels
+        levels = np.stack([shown.levels() for shown in (self._before, *waiting)])
+        logs = np.log(np.maximum(levels, DARK))
+        self._before = waiting[-1]
         differences, lit = logs[1:] - logs[:-1], logs[1:] > DARKEST
         counts = np.count_nonzero(lit, axis=(1, 2))
         gains = _middles(differences, lit, counts)

@@ -64,7 +64,6 @@ FOR_NS = (
 OVER_NS = 8 * SECOND_NS  # or of anything
 
 
-
 class TearingParams(Params):
     """How many torn pictures are too many."""
 
