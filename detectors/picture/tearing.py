@@ -156,7 +156,7 @@ class Tearing(Detector[TearingParams]):
         # The median of PAST values is at most their sum divided by how many are not below it: cheaper to say.
         most = np.add.reduce(self._past, axis=0) / (PAST // 2 + 1)
         may_move = most >= LIVELY
-        if np.count_nonzero(most >= 2 * LIVELY) >= MOVES * len(changes):
+        if self._hold.is_open and np.count_nonzero(most >= 2 * LIVELY) >= MOVES * len(changes):
             self._moved_ns += view.end_ns - view.at_ns
         may_rest = may_move & (changes <= np.maximum(LEAST_STILL, STILL * most))
         if np.count_nonzero(may_rest) < NEAR:

@@ -105,6 +105,9 @@ def stream(actions: list[tuple[str, int, int]]) -> list[Event]:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ACTIONS)
 @example([("sound", 15, 64)])  # a hole where blocks are of several lengths
+@example(
+    [("picture", 1, 0), ("break", 1, 0), ("break", 1, 5)]
+)  # a step in the track that is behind the other
 def test_no_detector_breaks_and_edges_alternate(actions: list[tuple[str, int, int]]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -560,6 +560,29 @@ def test_coverage_has_a_row_for_each_instance_and_its_cost() -> None:
     assert rows["spy", "audio:0"].watched_s == pytest.approx(0.1)
 
 
+def test_pictures_and_sound_that_come_by_turns_are_timed_alike() -> None:
+    class Busy(Spy):
+        """Costs something."""
+
+        id = "busy"
+
+        def picture(self, view: PictureView) -> Iterable[Finding]:
+            np.sort(np.random.default_rng(0).random(5_000))
+            return ()
+
+        def sound(self, view: SoundView) -> Iterable[Finding]:
+            np.sort(np.random.default_rng(0).random(5_000))
+            return ()
+
+    pipeline = Pipeline([seat(Busy)])
+    for index in range(30 * TIMED_EVERY):
+        if index % TIMED_EVERY == TIMED_EVERY - 1:
+            pipeline.push(block(index // TIMED_EVERY))
+        else:
+            pipeline.push(frame(index))
+    assert all(c.cpu_ms_per_s > 0 for c in pipeline.coverage())
+
+
 class Learner(Detector[NoParams]):
     """Knows its stream after five pictures; a jump of the clock makes it forget. Breaks when it is told to."""
 

@@ -8,6 +8,7 @@ import pytest
 
 from contracts.findings import DefectEdge, Edge, Severity
 from detectors.frame import Frame
+from detectors.picture import flicker as module
 from detectors.picture.flicker import DETECTOR, Flicker
 from tests.injection import Fault, Level, Moment, Picture
 from tests.patterns import (
@@ -240,6 +241,19 @@ def test_water_grain_and_things_that_tick_are_programme() -> None:
     rng = np.random.default_rng(2)
     assert spans(frames(grain(pan(0), rng, 3.0) for _ in range(150))) == []
     assert spans(frames(titled(f"SECOND {i // 3}") for i in range(150))) == []
+
+
+def test_parts_are_not_looked_at_where_the_light_of_the_whole_is_steady(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked: list[int] = []
+    of_parts = module.tile_means
+    monkeypatch.setattr(module, "tile_means", lambda sums: looked.append(1) or of_parts(sums))
+    steady = panning(1)[:1] * (8 * FPS)
+    assert spans(frames(steady)) == []
+    assert not looked
+    assert [kind for kind, _ in spans(pumping(steady, 5.0, 0.02, 4 * FPS, 7 * FPS))] == ["opened", "closed"]
+    assert looked
 
 
 def test_it_says_how_deep() -> None:
