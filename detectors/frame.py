@@ -165,6 +165,31 @@ class PictureView:
             raise UndeclaredFeature(f"feature {feature.name!r} is not in the detector's `needs`")
         return self._frame[feature]
 
+    def kept(self) -> PictureView:
+        """The same, to be looked at later: it keeps the picture before, which is lent for the length of one push."""
+        return _KeptView(self._frame, self._allowed)
+
+
+class _KeptView(PictureView):
+    """One that lends its picture the one before it whenever it is asked for a feature."""
+
+    __slots__ = ("_previous",)
+
+    def __init__(self, frame: Frame, allowed: frozenset[Feature[Any, Any]]) -> None:
+        super().__init__(frame, allowed)
+        self._previous = frame.previous
+
+    @property
+    def follows(self) -> bool:
+        return self._previous is not None
+
+    def __getitem__(self, feature: Feature[Frame, T]) -> T:
+        lent, self._frame.previous = self._frame.previous, self._previous
+        try:
+            return super().__getitem__(feature)
+        finally:
+            self._frame.previous = lent
+
 
 class SoundView:
     """What one detector may see of a block of sound: its time, its layout, and the features it declared."""

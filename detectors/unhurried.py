@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from contracts.findings import Finding
 from detectors.detector import Detector, Params, Scope
@@ -22,22 +22,17 @@ class UnhurriedDetector(Detector[P], ABC):
     The picture between waits for the next one. Where that one may matter, the one that waited is looked at first, so
     that a fault is dated as well as if it had been looked at at once; else it is let pass.
 
-    A subclass overrides `look` instead of `picture`. What a picture that waited was like in comparison with the one
-    before it is not known any more; what `following` is like must do.
+    A subclass overrides `look` instead of `picture`, and says whether it `compares` a picture with the one before it.
     """
 
     scope = Scope.VIDEO
     rate_hz = SAMPLED_HZ
+    compares: ClassVar[bool] = False  # each with the picture before it, which is then kept while it waits
 
     def __init__(self, params: P, track: str | None) -> None:
         super().__init__(params, track)
         self._waits: PictureView | None = None
-        self._first: int | None = (
-            None  # slot of the first picture: those between are the same ones of all detectors
-        )
-        self.following: PictureView | None = (
-            None  # the picture after the one that is looked at, where that waited
-        )
+        self._first: int | None = None  # slot of the first picture: all detectors wait for the same ones
 
     def picture(self, view: PictureView) -> Iterator[Finding]:
         """Let it wait, or look at it, and before at the one that waited where it may matter."""
@@ -46,13 +41,11 @@ class UnhurriedDetector(Detector[P], ABC):
         if self._first is None:
             self._first = slot
         if (slot - self._first) % 2 and waited is None and self.is_calm:
-            self._waits = view
+            self._waits = view.kept() if self.compares else view
             return
         if waited is not None:
             if self.may_matter(view):
-                self.following = view
                 yield from self.look(waited)
-                self.following = None
             else:
                 self.let_pass(waited, view)
         yield from self.look(view)

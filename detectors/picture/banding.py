@@ -223,6 +223,12 @@ class Banding(SampledDetector[BandingParams]):
         """Whether there is a comb, or nearly."""
         return bool((reading.combs >= NEARLY * self.params.min_comb * MORE).any())
 
+    def let_pass(self, view: PictureView, following: PictureView) -> None:
+        """It has no comb, and its levels lie half way between those before and after it."""
+        later = following[LEVELS_OF]
+        before = self._past[-1][1] if self._past else later
+        self.since(view, Levels(later.combs, (before.below + later.below) * np.float32(0.5)))
+
     def since(self, view: PictureView, reading: Levels) -> int | None:
         """Since when levels form a comb that they did not form before."""
         self._scene.add(view.at_ns, view[PATCHES], 0.0)

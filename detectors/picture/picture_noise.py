@@ -105,6 +105,7 @@ class PictureNoise(RisingDetector[PictureNoiseParams]):
 
     id = "picture_noise"
     needs = (NOISE_FLOOR, RECURS, PATCHES)
+    compares = True
     measures = NOISE_FLOOR
     unit = "code values"
     Params = PictureNoiseParams
@@ -122,16 +123,15 @@ class PictureNoise(RisingDetector[PictureNoiseParams]):
 
     def since(self, view: PictureView, reading: float) -> int | None:
         """Since when it has been noisier: by what the picture before does not have, moved or not."""
-        told_by = self.following or view
         if self._rise.is_up:
-            recurs = told_by[RECURS] or 0.0
+            recurs = view[RECURS] or 0.0
             if min(recurs, self._recurs) >= RECURRENT:
                 self._rise.withdraw()
             self._recurs = recurs
         else:
             self._recurs = 0.0
         return self._rise.update(
-            view.at_ns, view[PATCHES], reading, new=lambda: (told_by[RECURS] or 1.0) <= RANDOM
+            view.at_ns, view[PATCHES], reading, new=lambda: (view[RECURS] or 1.0) <= RANDOM
         )
 
 

@@ -8,7 +8,7 @@ from contracts.findings import Finding
 from detectors.detector import Params
 from detectors.events import Break, Format
 from detectors.frame import SAMPLED_HZ, Frame, PictureView
-from detectors.picture_features import LUMA_SPREAD
+from detectors.picture_features import LUMA_CHANGE, LUMA_SPREAD
 from detectors.unhurried import UnhurriedDetector
 from tests.patterns import TRACK
 
@@ -24,14 +24,15 @@ class Whites(UnhurriedDetector[NoParams]):
     """Notes the pictures that it looks at, and those that it lets pass; white ones matter."""
 
     id = "whites"
-    needs = (LUMA_SPREAD,)
+    needs = (LUMA_SPREAD, LUMA_CHANGE)
+    compares = True
     Params = NoParams
 
     def __init__(self) -> None:
         super().__init__(NoParams(), TRACK)
         self.looked: list[int] = []
         self.passed: list[int] = []
-        self.looked_back: list[int] = []
+        self.changes: list[bool] = []
         self.calm = True
 
     @property
@@ -43,8 +44,7 @@ class Whites(UnhurriedDetector[NoParams]):
 
     def look(self, view: PictureView) -> Iterator[Finding]:
         self.looked.append(view.at_ns // STEP_NS)
-        if self.following is not None:
-            self.looked_back.append(view.at_ns // STEP_NS)
+        self.changes.append(view.follows and view[LUMA_CHANGE] is not None)
         yield from ()
 
     def let_pass(self, view: PictureView, following: PictureView) -> None:
@@ -53,9 +53,11 @@ class Whites(UnhurriedDetector[NoParams]):
 
 
 def show(detector: Whites, codes: list[int], first: int = 0) -> None:
+    before: Frame | None = None
     for n, code in enumerate(codes, first):
-        frame = Frame(TRACK, n * STEP_NS, STEP_NS, np.full((18, 32), code, np.uint8))
+        frame = Frame(TRACK, n * STEP_NS, STEP_NS, np.full((18, 32), code, np.uint8), previous=before)
         list(detector.picture(PictureView(frame, frozenset(detector.needs))))
+        frame.previous, before = None, frame
 
 
 def test_every_second_picture_is_let_pass() -> None:
@@ -75,7 +77,7 @@ def test_the_one_before_a_picture_that_matters_is_looked_at_first() -> None:
     detector = Whites()
     show(detector, [DULL, DULL, WHITE, DULL])
     assert detector.looked == [0, 1, 2]
-    assert detector.looked_back == [1]
+    assert detector.changes == [False, True, True]  # what it differs from is kept, too
 
 
 def test_all_are_looked_at_while_something_is_up() -> None:

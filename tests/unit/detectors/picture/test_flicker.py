@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterable
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from contracts.findings import DefectEdge, Edge, Severity
+from detectors import picture_features
 from detectors.frame import Frame
 from detectors.picture import flicker as module
 from detectors.picture.flicker import DETECTOR, Flicker
@@ -247,8 +249,13 @@ def test_parts_are_not_looked_at_where_the_light_of_the_whole_is_steady(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     looked: list[int] = []
-    of_parts = module.tile_means
-    monkeypatch.setattr(module, "tile_means", lambda sums: looked.append(1) or of_parts(sums))
+    of_parts = picture_features.tile_means
+
+    def counted(sums: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+        looked.append(1)
+        return of_parts(sums)
+
+    monkeypatch.setattr(module, "tile_means", counted)
     steady = panning(1)[:1] * (8 * FPS)
     assert spans(frames(steady)) == []
     assert not looked
