@@ -5,8 +5,9 @@ Defect    `flicker`, warning: for `min_seconds` the picture brightens and darken
           `min_depth_percent` or more, and most of its parts do so in step, by 0.4 to 2 times as much as all of it: by
           gain, pedestal or gamma. Dated from the first swing to the last; cuts in between do not hide it.
 Blind to  Pumping slower than 2 Hz (automatic exposure, key pictures); flicker of a part of the picture, such as a
-          lamp or a screen in it; light without a rhythm (fire, lightning); mostly dark pictures. What reaches the
-          limits of photosensitive epilepsy is `flash`.
+          lamp or a screen in it; light without a rhythm (fire, lightning); mostly dark pictures; shallow pumping in
+          movement that changes the light of the whole picture more. What reaches the limits of photosensitive
+          epilepsy is `flash`.
 Source    Practice: lamps that beat with the shutter of a camera, gains that hunt. The limits are our own.
 """
 
