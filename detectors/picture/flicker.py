@@ -63,13 +63,10 @@ BY_TURNS = 0.95  # of the pictures swing back what the one before swung: light a
 # Natural logarithms of gains: tiles that differ by so much show another picture, and no flicker is so deep.
 CUT, DEEPEST = 0.12, 0.25
 PATTERN = 0.97  # unless their patterns are so much alike: correlation
-# Of the light of the whole picture: a larger step is a cut, perhaps, unless there are more of them;
+# Of the light of the whole picture: a larger step is a cut, perhaps, unless there are more of them; and it may be a
+# rhythm from such shares of the least depth and of the power above LEAST_HZ on, or of less power where it is that deep.
 LEAP, FEW_LEAPS = 0.05, 2
-MAY_BE_DEPTH, MAY_BE_RHYTHM = (
-    0.4,
-    0.5,
-)  # of the least depth, and of the power above LEAST_HZ: it may be a rhythm;
-SOME_RHYTHM = 0.25  # and so much, where it is as deep as the least
+MAY_BE_DEPTH, MAY_BE_RHYTHM, SOME_RHYTHM = 0.4, 0.5, 0.25
 
 Counts = npt.NDArray[np.float32]  # (240 or 256,) samples of each level from black up, 8-bit code values
 Series = npt.NDArray[np.float64]
