@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from functools import lru_cache
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -30,13 +31,18 @@ def bands(frame: Frame) -> Any:
     """
     if frame.height < BANDS * LINES:
         return None
-    width = min(WIDTH, frame.width)
-    tops = np.arange(BANDS) * (frame.height - LINES) // (BANDS - 1) // 2 * 2
-    lefts = np.arange(BANDS) * ACROSS % BANDS * (frame.width - width) // (BANDS - 1)
-    picked: Any = np.stack(
-        [frame.luma[y : y + LINES, x : x + width] for y, x in zip(tops, lefts, strict=True)]
-    )
+    places = _places(frame.height, frame.width)
+    picked: Any = np.concatenate([frame.luma[place] for place in places]).reshape(BANDS, LINES, -1)
     return picked if frame.depth == 8 else (picked >> (frame.depth - 8)).astype(np.uint8)
+
+
+@lru_cache(maxsize=8)
+def _places(height: int, width: int) -> tuple[tuple[slice, slice], ...]:
+    """The lines and columns of each band."""
+    wide = min(WIDTH, width)
+    tops = (n * (height - LINES) // (BANDS - 1) // 2 * 2 for n in range(BANDS))
+    lefts = (n * ACROSS % BANDS * (width - wide) // (BANDS - 1) for n in range(BANDS))
+    return tuple((slice(y, y + LINES), slice(x, x + wide)) for y, x in zip(tops, lefts, strict=True))
 
 
 class Order(NamedTuple):

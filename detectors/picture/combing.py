@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from statistics import median  # of so few values, quicker than an array's
 from typing import Any, NamedTuple
 
 import cv2
@@ -83,11 +84,11 @@ def _combed(frame: Frame) -> Comb:
     lively = moved >= LEAST_MOVING * moving.size / BANDS
     single = cv2.countNonZero(cv2.bitwise_and(lines, moving)) / max(1, int(moved.sum()))
     combed = _counts(cv2.bitwise_and(teeth, moving))
-    if not lively.any() or float(np.median(combed[lively] / moved[lively])) < LEAST_TEETH:
+    if not lively.any() or median((combed[lively] / moved[lively]).tolist()) < LEAST_TEETH:
         return Comb(moves, 0.0, single)
     grain, _ = _teeth([_flat(inner[:, :, k : inner.shape[2] - 3 + k]) for k in range(4)])
     combed -= _counts(cv2.bitwise_and(grain, _flat(moving.reshape(inner.shape)[:, :, 1:-2])))
-    return Comb(moves, float(np.median(np.maximum(combed[lively], 0) / moved[lively])), single)
+    return Comb(moves, median((np.maximum(combed[lively], 0) / moved[lively]).tolist()), single)
 
 
 def _flat(bands: Any) -> Any:

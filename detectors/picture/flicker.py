@@ -206,7 +206,7 @@ class Flicker(Detector[FlickerParams]):
         if np.count_nonzero(leaps) > FEW_LEAPS:
             return True
         level = np.cumsum(np.where(leaps, 0.0, steps))
-        power = np.abs(np.fft.rfft(_without_drift(level, ()) * np.hanning(len(level)))) ** 2
+        power = np.abs(np.fft.rfft(_without_drift(level, ()) * _hann(len(level)))) ** 2
         first = max(1, round(LEAST_HZ * (times[-1] - times[0]) / SECOND_NS) - 1)
         quick = power[first:]
         top = int(quick.argmax())
@@ -384,7 +384,7 @@ def _rhythm(swings: Sequence[_Swing]) -> float:
     if float(np.mean(gains[1:] * gains[:-1] < 0)) >= BY_TURNS:
         return 50 * float(np.abs(gains).mean()) if _in_step(swings, gains) else 0.0
     level = _without_drift(np.cumsum(gains), [i for i, s in enumerate(swings) if s.cut])
-    power = np.abs(np.fft.rfft(level * np.hanning(count))) ** 2
+    power = np.abs(np.fft.rfft(level * _hann(count))) ** 2
     per_s = (count - 1) / span_s
     hz = np.arange(len(power)) * per_s / count
     quick = (hz >= LEAST_HZ) & (hz <= MOST_HZ)
@@ -422,6 +422,11 @@ def _without_drift(level: Series, cuts: Sequence[int]) -> Series:
 def _slow(count: int) -> tuple[Series, Series, Series]:
     place = np.linspace(-1.0, 1.0, count)
     return np.ones_like(place), place, place**2
+
+
+@lru_cache(maxsize=64)
+def _hann(count: int) -> Series:
+    return np.hanning(count)
 
 
 @lru_cache(maxsize=64)
