@@ -52,6 +52,7 @@ MOST = 3.0  # times an even course, that a level counts for
 COURSE = 0.8  # standard deviation that the levels are blurred by, code values: a coder's own error
 PAST, LEAST_PAST = 12, 3  # samples that are kept; and that must be known of a shot
 ROSE_FROM, ROSE_TO = 0.35, 0.45  # of a rise, on two samples next to each other: a coder hesitates
+BEGINS = 0.5  # of `min_rise`, from one look to the next: the picture between is looked at, too
 NEAR = 2  # periods up and down at which it is the same comb
 GONE, LEVEL_STEP = 0.5, 0.2  # of what it has been: down; and with which that follows
 STILL_COMB = 0.75  # of `min_comb`: below, it is none
@@ -220,8 +221,11 @@ class Banding(SampledDetector[BandingParams]):
         return float(reading.combs.max())
 
     def is_near(self, reading: Levels) -> bool:
-        """Whether there is a comb, or nearly."""
-        return bool((reading.combs >= NEARLY * self.params.min_comb * MORE).any())
+        """Whether there is a comb, or nearly, or one begins."""
+        if (reading.combs >= NEARLY * self.params.min_comb * MORE).any():
+            return True
+        rose = reading.combs - self._past[-1][1].combs if self._past else reading.combs
+        return float(rose.max()) >= BEGINS * self.params.min_rise
 
     def let_pass(self, view: PictureView, following: PictureView) -> None:
         """It has no comb, and its levels lie half way between those before and after it."""
