@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 
 import structlog
@@ -21,6 +21,7 @@ log = structlog.get_logger()
 
 _JOBS_EVERY_S = 30.0
 _LONGEST_ROUND_S = 120.0
+_TELLINGS, _TOLD_EVERY_S = 5, 0.5  # how often a task is told to end, and how soon again
 
 
 @asynccontextmanager
@@ -46,9 +47,19 @@ async def running(fleet: Fleet, consumer: Consumer) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        for task in tasks:
+        await _end(tasks)
+
+
+async def _end(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancel them until they end: a library that is interrupted just when its answer comes may swallow it once."""
+    waiting = set(tasks)
+    for _ in range(_TELLINGS):
+        for task in waiting:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        _, waiting = await asyncio.wait(waiting, timeout=_TOLD_EVERY_S)
+        if not waiting:
+            return
+    log.error("tasks_do_not_end", count=len(waiting))
 
 
 async def _forever(name: str, one_round: Callable[[], Awaitable[None]], pause_s: float) -> None:
