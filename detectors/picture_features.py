@@ -55,14 +55,6 @@ def eight_bit(plane: Plane, depth: int) -> npt.NDArray[np.uint8]:
     return np.asarray(cv2.convertScaleAbs(plane, alpha=1.0 / (1 << (depth - 8))), np.uint8)
 
 
-def _luma_full(frame: Frame) -> npt.NDArray[np.uint8]:
-    return eight_bit(frame.luma, frame.depth)
-
-
-LUMA_FULL8: Feature[Frame, npt.NDArray[np.uint8]] = Feature("luma_full8", _luma_full, rate_hz=SAMPLED_HZ)
-"""Luma at full raster, (height, width) 8-bit code values: to be read only, and not kept beyond its picture."""
-
-
 def _luma_half(frame: Frame) -> npt.NDArray[np.uint8]:
     height, width = frame.luma.shape
     even = frame.luma[: max(1, height & ~1), : max(1, width & ~1)]

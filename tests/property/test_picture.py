@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from detectors.frame import Frame, Plane
 from detectors.picture.black import DETECTOR as BLACK_DETECTOR
 from detectors.picture.solid_color import DETECTOR as SOLID_DETECTOR
-from detectors.picture_features import LUMA_CHANGE, LUMA_FULL8, LUMA_HALF, LUMA_HISTOGRAM, LUMA_SMALL
+from detectors.picture_features import LUMA_CHANGE, LUMA_HALF, LUMA_HISTOGRAM, LUMA_SMALL, eight_bit
 from tests.patterns import FPS, SECOND, TRACK, flat, frames, grain, panning
 from tests.run import edges
 
@@ -68,7 +68,7 @@ def test_features_hold_for_any_raster_and_depth(
     assert change.mean == 0.0
     assert not change.tiles.any()
     assert first[LUMA_CHANGE] is None
-    full, half = first[LUMA_FULL8], first[LUMA_HALF]
+    full, half = eight_bit(plane, depth), first[LUMA_HALF]
     assert full.dtype == half.dtype == np.uint8
     assert full.shape == plane.shape
     assert np.abs(full - plane / (1 << (depth - 8))).max() < 1  # 255.9 is not to be had
@@ -82,6 +82,6 @@ def test_features_read_planes_that_are_wider_in_memory_and_pass_them_on_uncopied
     memory = np.random.default_rng(5).integers(0, 256, (270, 512)).astype(np.uint8)
     view = Frame(TRACK, 0, 1, memory[:, :480])
     own = Frame(TRACK, 0, 1, memory[:, :480].copy())
-    assert np.shares_memory(view[LUMA_FULL8], memory)
+    assert np.shares_memory(eight_bit(view.luma, view.depth), memory)
     assert np.array_equal(view[LUMA_HALF], own[LUMA_HALF])
     assert np.array_equal(view[LUMA_SMALL], own[LUMA_SMALL])

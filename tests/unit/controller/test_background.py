@@ -41,5 +41,5 @@ def test_a_task_is_told_until_it_ends(times: int) -> None:
     assert (told, ended) == (times + 1, True)
 
 
-def test_one_that_never_ends_does_not_keep_the_controller() -> None:
+def test_one_that_never_ends_is_given_up() -> None:
     assert asyncio.run(_told(100))[1] is False
