@@ -1,6 +1,8 @@
 # One image for all: the command says what a container is (controller.main, worker.main, worker.jobs, glitchwatch).
 FROM python:3.13-slim AS build
 WORKDIR /src
+# A compiler, for the inner loops of detection; what it makes is all that the image keeps of it.
+RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 COPY requirements.txt ./
 RUN python -m venv /opt/glitchwatch \
     && /opt/glitchwatch/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements.txt

@@ -16,18 +16,20 @@ ARGS ?=
 unexport PYTHONPATH
 unexport PYTHONHOME
 
-.PHONY: help setup demo test test-all test-faults check format bench bench-limit bench-fleet bench-memory score score-ffmpeg soak bench-delay rolling chaos docs pins clean
+.PHONY: help setup demo test test-all test-plain test-faults check format bench bench-limit bench-fleet bench-memory score score-ffmpeg soak bench-delay rolling chaos docs pins clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
 
 setup: $(STAMP)  ## makes $(VENV) with everything in it, from the pinned versions
 
-$(STAMP): requirements-dev.txt pyproject.toml
+$(STAMP): requirements-dev.txt pyproject.toml hatch_build.py $(wildcard detectors/native/*.[ch])
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer was not found. Name one: make PYTHON=/path/to/python3.12" >&2; exit 2; }
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(PY) -c 'import sys; from detectors.native import kernels; sys.exit(kernels is None)' \
+		|| echo "Without a C compiler and Python's headers, the kernels in C were left out: watching will cost more CPU." >&2
 	@touch $@
 
 demo: $(STAMP)  ## live channels made here, with faults on a schedule, watched (FOREVER=1 goes on until Ctrl-C)
@@ -39,13 +41,16 @@ test: $(STAMP)  ## every test but the slow ones (ARGS="-k black" narrows them do
 test-all: $(STAMP)  ## every test
 	$(PYTEST) $(ARGS)
 
+test-plain: $(STAMP)  ## the detectors' tests once more, as where the package was built without a compiler
+	$(PYTEST) -p tests.without_kernels -m "not slow" tests/unit/detectors tests/property tests/golden $(ARGS)
+
 test-faults: $(STAMP)  ## workers, controller, store and sources that are killed, hung, cut off; prints what each took
 	$(PYTEST) -m faults -rP $(ARGS)
 
 check: $(STAMP)  ## style, types, who imports whom, generated files up to date; changes nothing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(PY) -m mypy $(wildcard contracts detectors store worker controller glitchwatch tests benchmarks)
+	$(PY) -m mypy $(wildcard contracts detectors store worker controller glitchwatch tests benchmarks hatch_build.py)
 	$(BIN)/lint-imports
 	$(PY) -m glitchwatch.catalogue_docs --check
 

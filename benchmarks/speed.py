@@ -29,6 +29,7 @@ from benchmarks.matching import quantile
 from benchmarks.media import RATE_HZ, Coding, read_pictures, write
 from benchmarks.programme import Log, sound
 from contracts.report import Report
+from detectors import native
 from tests.injection import Picture
 
 OUT = Path("build/bench")
@@ -148,6 +149,8 @@ def over(results: Sequence[dict[str, Any]], limit: float) -> bool:
 def about(tool: ffmpeg.Ffmpeg | None) -> str:
     """On what, and against what."""
     words = f"{platform.machine()}, Python {platform.python_version()}"
+    if native.kernels is None:
+        words += ", without the kernels in C"
     if tool is None:
         return words + ". Measured without FFmpeg."
     lacks = f", which lacks {', '.join(tool.lacks)}" if tool.lacks else ""

@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from detectors import native
 from detectors.frame import SAMPLED_HZ, Feature, Frame
-from detectors.picture_features import LUMA_STRIPS, TILE_COLUMNS, TILE_ROWS
+from detectors.picture_features import LUMA_STRIPS, TILE_COLUMNS, TILE_ROWS, halved
 
 Parts = npt.NDArray[np.float32]  # (TILE_ROWS * TILE_COLUMNS,) mean absolute detail, 8-bit code values
 Index = npt.NDArray[np.intp]
@@ -37,6 +38,10 @@ def _edges(height: int, width: int, seam: int) -> tuple[Index, Index, Parts]:
 
 def _parts(plane: npt.NDArray[np.uint8], seam: int = 0) -> Parts:
     """Means of each part, without the `seam` lines at its upper and lower edge."""
+    if native.kernels is not None:
+        parts = np.empty((TILE_ROWS, TILE_COLUMNS), np.float32)
+        native.kernels.detail(plane, seam, parts)
+        return parts.ravel()
     sums = cv2.integral(cv2.absdiff(plane, cv2.blur(plane, (3, 3)))).ravel()
     upper, lower, sizes = _edges(*plane.shape, seam)
     corners = sums.take(lower) - sums.take(upper)
@@ -47,9 +52,13 @@ def _detail(frame: Frame) -> Detail | None:
     if min(frame.height, frame.width) // 2 < LEAST_SIDE:
         return None
     half = frame[LUMA_STRIPS]
-    quarter = cv2.resize(half, (half.shape[1] // 2, half.shape[0] // 2), interpolation=cv2.INTER_AREA)
     seam = int(half.shape[0] < frame.height // 2)
-    return Detail(_parts(half, seam), _parts(np.asarray(quarter, np.uint8), seam))
+    if half.shape[0] % 2 or half.shape[1] % 2:  # all of it, at any size
+        size = (half.shape[1] // 2, half.shape[0] // 2)
+        quarter = np.asarray(cv2.resize(half, size, interpolation=cv2.INTER_AREA), np.uint8)
+    else:
+        quarter = halved(half)
+    return Detail(_parts(half, seam), _parts(quarter, seam))
 
 
 DETAIL: Feature[Frame, Detail | None] = Feature("detail", _detail, rate_hz=SAMPLED_HZ)

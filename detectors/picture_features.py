@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from detectors import native
 from detectors.frame import SAMPLED_HZ, Feature, Frame, Matrix, Plane
 
 Small = npt.NDArray[np.uint8]  # (about 135 lines, about 400 samples of a 16:9 picture), 8-bit code values
@@ -31,7 +32,12 @@ def thin(plane: Plane, depth: int, step: int) -> Small:
     Lines cost more than samples: each one is a walk through memory that the decoder has left long ago, and walking
     along whole ones is half as dear as picking samples on the way.
     """
-    lines: Any = np.ascontiguousarray(plane[:: max(1, round(1.6 * step))])
+    every = max(1, round(1.6 * step))
+    if native.kernels is not None and native.fits(plane):
+        out = np.empty((-(-plane.shape[0] // every), -(-plane.shape[1] // step)), np.uint8)
+        native.kernels.thin(plane, step, every, depth - 8, out)
+        return out
+    lines: Any = np.ascontiguousarray(plane[::every])
     # Where the samples of a step make one machine word, its lowest byte is the first of them, and quickly had.
     word = _WORDS.get(step * lines.itemsize) if lines.shape[1] % step == 0 else None
     picked = lines[:, ::step] if word is None else lines.view(word)
@@ -55,11 +61,26 @@ def eight_bit(plane: Plane, depth: int) -> npt.NDArray[np.uint8]:
     return np.asarray(cv2.convertScaleAbs(plane, alpha=1.0 / (1 << (depth - 8))), np.uint8)
 
 
+def halved(plane: npt.NDArray[Any], out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
+    """Averaged over 2 x 2 samples; into `out`, where that is given. What is left over of an odd size is cut off."""
+    height, width = plane.shape
+    if out is None:
+        out = np.empty((max(1, height // 2), max(1, width // 2)), plane.dtype)
+    if (
+        native.kernels is not None
+        and plane.dtype == np.uint8
+        and min(height, width) > 1
+        and native.fits(plane)
+    ):
+        native.kernels.halve(plane, out)
+    else:
+        even = plane[: max(1, height & ~1), : max(1, width & ~1)]
+        cv2.resize(even, out.shape[::-1], dst=out, interpolation=cv2.INTER_AREA)
+    return out
+
+
 def _luma_half(frame: Frame) -> npt.NDArray[np.uint8]:
-    height, width = frame.luma.shape
-    even = frame.luma[: max(1, height & ~1), : max(1, width & ~1)]
-    size = (max(1, width // 2), max(1, height // 2))
-    return eight_bit(cast(Plane, cv2.resize(even, size, interpolation=cv2.INTER_AREA)), frame.depth)
+    return eight_bit(cast(Plane, halved(frame.luma)), frame.depth)
 
 
 LUMA_HALF: Feature[Frame, npt.NDArray[np.uint8]] = Feature("luma_half", _luma_half, rate_hz=SAMPLED_HZ)
@@ -67,14 +88,13 @@ LUMA_HALF: Feature[Frame, npt.NDArray[np.uint8]] = Feature("luma_half", _luma_ha
 
 
 def _luma_strips(frame: Frame) -> npt.NDArray[np.uint8]:
-    if frame.height // 2 <= TILE_ROWS * STRIP:
+    if frame.height // 2 <= TILE_ROWS * STRIP or frame.width < 2:
         return frame[LUMA_HALF]
     middles = (2 * np.arange(TILE_ROWS) + 1) * (frame.height // 2) // (2 * TILE_ROWS)
     width = frame.width // 2
     out = np.empty((TILE_ROWS * STRIP, width), frame.luma.dtype)
-    for n, first in enumerate(2 * (middles - STRIP // 2)):
-        lines = frame.luma[first : first + 2 * STRIP, : 2 * width]
-        cv2.resize(lines, (width, STRIP), dst=out[n * STRIP : (n + 1) * STRIP], interpolation=cv2.INTER_AREA)
+    for n, first in enumerate((2 * (middles - STRIP // 2)).tolist()):
+        halved(frame.luma[first : first + 2 * STRIP, : 2 * width], out[n * STRIP : (n + 1) * STRIP])
     return eight_bit(out, frame.depth)
 
 
@@ -110,6 +130,8 @@ class Spread(NamedTuple):
 
 def spread(plane: Small) -> Spread:
     """Mean and standard deviation of a plane."""
+    if native.kernels is not None:
+        return Spread(*native.kernels.spread(plane))
     mean, deviation = cv2.meanStdDev(plane)
     return Spread(float(mean[0, 0]), float(deviation[0, 0]))
 
@@ -162,14 +184,19 @@ def _histogram(frame: Frame) -> Histogram:
     black = black_code(frame.full_range)
     height, width = small.shape
     top, left = height * 3 // 20, width * 3 // 20
-    centre = np.ascontiguousarray(small[top : height - top or None, left : width - left or None])
-    whole, inner = _counts(small), _counts(centre)
+    whole = counts_of(small)
+    inner = counts_of(small[top : height - top or None, left : width - left or None])
     return Histogram(
         _from_black(whole, black), _from_black(inner, black), white_code(frame.full_range) - black
     )
 
 
-def _counts(plane: Small) -> npt.NDArray[np.float32]:
+def counts_of(plane: Small) -> npt.NDArray[np.float32]:
+    """(256,) how many samples have each level."""
+    if native.kernels is not None:
+        counts = np.empty(256, np.float32)
+        native.kernels.levels(plane, counts)
+        return counts
     return cv2.calcHist([plane], [0], None, [256], [0, 256]).ravel().astype(np.float32, copy=False)
 
 
@@ -211,28 +238,43 @@ def tile_means(sums: npt.NDArray[np.int32]) -> Tiles:
 class Change:
     """How much a picture differs from the one before, in 8-bit code values: mean absolute differences."""
 
-    __slots__ = ("_differs", "_tiles", "lines", "mean")
+    __slots__ = ("_differs", "_size", "_sums", "_tiles", "lines", "mean")
 
     def __init__(self, now: Small, before: Small) -> None:
         """Both of one size."""
-        self._differs = cast(Small, cv2.absdiff(now, before))
-        height, width = self._differs.shape
-        # Ten times as quick as the mean.
-        sums = cv2.reduce(self._differs, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32F).ravel()
-        self.lines: Lines = np.asarray(sums / width, np.float32)  # of each line
-        self.mean = cv2.norm(self._differs, cv2.NORM_L1) / (height * width)  # of the whole picture
+        self._size = height, width = now.shape
         self._tiles: Tiles | None = None
+        if native.kernels is not None:
+            self.lines: Lines = np.empty(height, np.float32)  # of each line
+            self._sums: Tiles = np.empty((TILE_ROWS, TILE_COLUMNS), np.float32)
+            total = native.kernels.change(now, before, self.lines, self._sums)
+        else:
+            self._differs = cast(Small, cv2.absdiff(now, before))
+            # Ten times as quick as the mean.
+            of_lines = cv2.reduce(self._differs, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32F).ravel()
+            self.lines = np.asarray(of_lines / width, np.float32)
+            total = cv2.norm(self._differs, cv2.NORM_L1)
+        self.mean = total / (height * width)  # of the whole picture
 
-    def within(self, lines: slice, columns: slice) -> float:
-        """Of a part of the picture, in thinned lines and columns."""
-        part = self._differs[lines, columns]
-        return cv2.norm(part, cv2.NORM_L1) / part.size if part.size else 0.0
+    def within(self, rows: tuple[int, int], columns: tuple[int, int]) -> float:
+        """Of the tiles from one row and column to before another."""
+        height, width = self._size
+        top, bottom = (row * height // TILE_ROWS for row in rows)
+        left, right = (column * width // TILE_COLUMNS for column in columns)
+        if native.kernels is not None:
+            total = float(np.add.reduce(self._sums[slice(*rows), slice(*columns)], axis=None))
+        else:
+            total = cv2.norm(self._differs[top:bottom, left:right], cv2.NORM_L1)
+        return float(total / max(1, (bottom - top) * (right - left)))
 
     @property
     def tiles(self) -> Tiles:
         """Of each of 9 x 16 tiles."""
         if self._tiles is None:
-            self._tiles = tile_means(integral(self._differs))
+            if native.kernels is not None:
+                self._tiles = self._sums / _tile_corners(*self._size)[1]
+            else:
+                self._tiles = tile_means(integral(self._differs))
         return self._tiles
 
 

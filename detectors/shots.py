@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from detectors import native
 from detectors.frame import Feature, Frame
 from detectors.picture_features import LUMA_SMALL, TILE_COLUMNS, TILE_ROWS
 
@@ -73,6 +74,10 @@ class Patches:
 
 def _patches(frame: Frame) -> Patches:
     small = frame[LUMA_SMALL]
+    if native.kernels is not None:
+        out = np.empty((TILE_ROWS, TILE_COLUMNS), np.float32)
+        native.kernels.patches(small, out)
+        return Patches(out)
     height, width = small.shape
     if height % TILE_ROWS == 0 and width % TILE_COLUMNS == 0:
         means = cv2.resize(small, (TILE_COLUMNS, TILE_ROWS), interpolation=cv2.INTER_AREA)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from detectors import native
 from detectors.frame import Block, Feature, Samples
 
 Real = npt.NDArray[np.float64]
@@ -70,6 +72,10 @@ def _mean_squares(x: npt.NDArray[np.floating], starts: npt.NDArray[np.intp]) -> 
 def _levels(block: Block) -> Levels:
     x = block[SAMPLES]
     starts = _starts(x.shape[1], block.rate_hz)
+    if native.kernels is not None and x.shape[1] % len(starts) == 0 and native.fits(x):
+        peak, mean_square = np.empty((2, x.shape[0], len(starts)), np.float32)
+        native.kernels.steps_of(x, peak, mean_square)
+        return Levels(peak, mean_square)
     if x.shape[1] % len(starts) == 0:
         pieces = x.reshape(x.shape[0], len(starts), -1)
         peak = np.maximum(pieces.max(axis=2), -pieces.min(axis=2))
@@ -88,18 +94,37 @@ def fine_size(samples: int, rate_hz: int) -> int:
     return next((n for n in near if n > 0 and samples % n == 0), size)
 
 
-def _fine_power(block: Block) -> npt.NDArray[np.float32]:
-    x = block[SAMPLES]
+class Fine(NamedTuple):
+    """Sound in steps of about 1 ms, (channels, steps) float32."""
+
+    power: Samples  # mean squares
+    bends: Samples  # largest second difference of the samples
+
+
+def _fine(block: Block) -> Fine:
+    x, before = block[SAMPLES], _joined(block)
     channels, samples = x.shape
+    last = x[:, :0] if before is None else before[SAMPLES][:, -2:]
+    if last.shape[1] < 2:
+        last = np.repeat(x[:, :1], 2, axis=1)
     size = fine_size(samples, block.rate_hz)
-    if samples % size == 0:
+    even = samples % size == 0
+    if native.kernels is not None and even and native.fits(x):
+        power, bends = np.empty((2, channels, samples // size), np.float32)
+        native.kernels.fine(x, last, power, bends)
+        return Fine(power, bends)
+    joined = np.concatenate([last, x], axis=1)
+    slope = joined[:, 1:] - joined[:, :-1]
+    bend = np.abs(slope[:, 1:] - slope[:, :-1])
+    if even:
         pieces = x.reshape(channels, -1, size)
-        return np.asarray(np.einsum("csn,csn->cs", pieces, pieces) / np.float32(size), np.float32)
+        power = np.einsum("csn,csn->cs", pieces, pieces) / np.float32(size)
+        return Fine(np.asarray(power, np.float32), bend.reshape(channels, -1, size).max(axis=2))
     starts = np.arange(max(1, samples // size), dtype=np.intp) * size
-    return np.asarray(_mean_squares(x, starts), np.float32)
+    return Fine(np.asarray(_mean_squares(x, starts), np.float32), np.maximum.reduceat(bend, starts, axis=1))
 
 
-FINE_POWER = Feature("fine_power", _fine_power)  # (channels, steps of about 1 ms) float32, mean squares
+FINE: Feature[Block, Fine] = Feature("fine", _fine)
 
 
 def _means(block: Block) -> npt.NDArray[np.float32]:
@@ -169,8 +194,11 @@ class _Filter:
 
 
 @lru_cache(maxsize=8)
-def _k_filter(rate_hz: int) -> _Filter:
-    """The K-weighting of BS.1770 for any sampling rate, by the bilinear transform of its analogue prototype."""
+def _biquads(rate_hz: int) -> Real:
+    """The K-weighting of BS.1770 for any sampling rate, by the bilinear transform of its analogue prototype.
+
+    (10,) b0, b1, b2, a1, a2 of the shelf, and of the high pass behind it.
+    """
 
     def warped(frequency_hz: float) -> float:
         return float(np.tan(np.pi * min(frequency_hz / rate_hz, 0.49)))
@@ -183,6 +211,13 @@ def _k_filter(rate_hz: int) -> _Filter:
     k, q = warped(38.13547087602444), 0.5003270373238773
     a0 = 1 + k / q + k * k
     pass_b, pass_a = np.array([1.0, -2.0, 1.0]), np.array([2 * (k * k - 1), 1 - k / q + k * k]) / a0
+    return np.concatenate([shelf_b, shelf_a, pass_b, pass_a])
+
+
+@lru_cache(maxsize=8)
+def _k_filter(rate_hz: int) -> _Filter:
+    """The same as one system."""
+    shelf_b, shelf_a, pass_b, pass_a = np.split(_biquads(rate_hz), (3, 5, 8))
     # Transposed direct form II of each, the first feeding the second.
     a = np.zeros((4, 4))
     a[:2, :2] = [[-shelf_a[0], 1], [-shelf_a[1], 0]]
@@ -293,7 +328,7 @@ def _low_pass(factor: int, rate_hz: int) -> Samples:
     taps = _PARTS * factor
     at = np.arange(taps) - (taps - 1) / 2
     response = np.sinc(2 * 1200.0 / rate_hz * at) * np.hanning(taps + 2)[1:-1]
-    return np.ascontiguousarray((response / response.sum()).reshape(_PARTS, factor).T, np.float32)
+    return np.asarray(response / response.sum(), np.float32)
 
 
 def _mixed(block: Block) -> Samples:
@@ -310,10 +345,13 @@ def _low_rate(block: Block) -> LowRate:
     tail = np.zeros((_PARTS - 1) * factor, np.float32) if before is None else before[LOW_RATE].tail
     padded = np.concatenate([tail, block[MIXED]])
     count = max(0, len(padded) // factor - _PARTS + 1)
-    pieces = padded[: (count + _PARTS - 1) * factor].reshape(-1, factor) @ _low_pass(factor, block.rate_hz)
-    low = np.zeros(count, np.float32)
-    for part in range(_PARTS):
-        low += pieces[part : part + count, part]
+    low, taps = np.zeros(count, np.float32), _low_pass(factor, block.rate_hz)
+    if native.kernels is not None:
+        native.kernels.low_rate(padded, taps, factor, low)
+    else:
+        pieces = padded[: (count + _PARTS - 1) * factor].reshape(-1, factor) @ taps.reshape(_PARTS, factor).T
+        for part in range(_PARTS):
+            low += pieces[part : part + count, part]
     return LowRate(low, block.rate_hz / factor, padded[count * factor :])
 
 
@@ -324,10 +362,15 @@ def _k_weighted(block: Block) -> KWeighted:
     x = block[SAMPLES]
     before = _joined(block)
     state = np.zeros((x.shape[0], 4)) if before is None else before[K_WEIGHTED].state
-    y, state = k_weight(x, block.rate_hz, state)
-    each = _mean_squares(y, _starts(x.shape[1], block.rate_hz))
+    starts = _starts(x.shape[1], block.rate_hz)
+    if native.kernels is not None and x.shape[1] % len(starts) == 0 and native.fits(x):
+        state, each = state.copy(), np.empty((x.shape[0], len(starts)))
+        native.kernels.k_weight(x, _biquads(block.rate_hz), state, each)
+    else:
+        y, state = k_weight(x, block.rate_hz, state)
+        each = np.asarray(_mean_squares(y, starts), np.float64)
     state[np.abs(state) < 1e-15] = 0.0  # denormal numbers are slow, and what is below -300 dBFS is nothing
-    return KWeighted(loudness_weights(block.channels) @ each.astype(np.float64), state)
+    return KWeighted(loudness_weights(block.channels) @ each, state)
 
 
 K_WEIGHTED: Feature[Block, KWeighted] = Feature("k_weighted", _k_weighted)
@@ -340,6 +383,7 @@ _PHASES = (
      0.7797851562500, -0.2003173828125, 0.1015625000000, -0.0582275390625, 0.0330810546875, -0.0189208984375),
 )  # fmt: skip
 _FILTER = np.array([*_PHASES, _PHASES[1][::-1], _PHASES[0][::-1]], np.float32)  # (4, 12)
+_REVERSED = np.ascontiguousarray(_FILTER[:, ::-1])
 _TAPS = _FILTER.shape[1]
 _GAIN = float(np.abs(_FILTER).sum(axis=1).max())  # no interpolated value exceeds the samples by more
 TRUE_PEAK_RUN = 32  # samples interpolated by one row of a matrix product
@@ -382,30 +426,42 @@ def _true_peak(block: Block) -> TruePeak:
     if before is not None:
         last = before[SAMPLES][:, -(_TAPS - 1) :]
         tail[:, _TAPS - 1 - last.shape[1] :] = last
-    if (np.maximum(peak, np.abs(tail).max(axis=1)) * _GAIN > floor).any():
-        runs = -(-samples // TRUE_PEAK_RUN)
-        highest_of = np.zeros(runs, np.float32)
-        padded = np.zeros((channels, (runs + 1) * TRUE_PEAK_RUN), np.float32)
-        padded[:, : _TAPS - 1] = tail
-        padded[:, _TAPS - 1 : _TAPS - 1 + samples] = x
-        windows = np.lib.stride_tricks.sliding_window_view(padded, TRUE_PEAK_RUN + _TAPS - 1, axis=1)[
-            :, ::TRUE_PEAK_RUN
-        ]
-        halves = padded.reshape(channels, 2 * (runs + 1), TRUE_PEAK_RUN // 2)
-        each = np.maximum(halves.max(axis=2), -halves.min(axis=2))
-        bound = np.maximum(np.maximum(each[:, :-2:2], each[:, 1:-2:2]), each[:, 2::2]) * _GAIN
-        for channel in range(channels):
-            chosen = np.flatnonzero(bound[channel] > floor[channel])
-            if len(chosen):
-                finer = windows[channel, chosen] @ _INTERPOLATOR
-                # The zeros after the last sample would invent an overshoot of the sound's end.
-                if samples % TRUE_PEAK_RUN and chosen[-1] == runs - 1:
-                    finer[-1, 4 * (samples % TRUE_PEAK_RUN) :] = 0.0
-                of_runs = np.maximum(finer.max(axis=1), -finer.min(axis=1))
-                highest_of[chosen] = np.maximum(highest_of[chosen], of_runs)
-                peak[channel] = max(peak[channel], float(of_runs.max()))
-        return TruePeak(peak, np.maximum(highest, peak), highest_of)
-    return TruePeak(peak, np.maximum(highest, peak))
+    if native.kernels is not None and native.fits(x):
+        runs: Samples | None = np.empty(-(-samples // TRUE_PEAK_RUN), np.float32)
+        if not native.kernels.true_peak(x, tail, _REVERSED, _GAIN, TRUE_PEAK_RUN, floor, peak, runs):
+            runs = None
+    else:
+        runs = _interpolate(x, tail, floor, peak)
+    return TruePeak(peak, np.maximum(highest, peak), runs)
+
+
+def _interpolate(x: Samples, tail: Samples, floor: Real, peak: Real) -> Samples | None:
+    """The highest of each run that may exceed `floor` (channels,); None where none may. Raises `peak` where it does."""
+    channels, samples = x.shape
+    if not (np.maximum(peak, np.abs(tail).max(axis=1)) * _GAIN > floor).any():
+        return None
+    runs = -(-samples // TRUE_PEAK_RUN)
+    highest_of = np.zeros(runs, np.float32)
+    padded = np.zeros((channels, (runs + 1) * TRUE_PEAK_RUN), np.float32)
+    padded[:, : _TAPS - 1] = tail
+    padded[:, _TAPS - 1 : _TAPS - 1 + samples] = x
+    windows = np.lib.stride_tricks.sliding_window_view(padded, TRUE_PEAK_RUN + _TAPS - 1, axis=1)[
+        :, ::TRUE_PEAK_RUN
+    ]
+    halves = padded.reshape(channels, 2 * (runs + 1), TRUE_PEAK_RUN // 2)
+    each = np.maximum(halves.max(axis=2), -halves.min(axis=2))
+    bound = np.maximum(np.maximum(each[:, :-2:2], each[:, 1:-2:2]), each[:, 2::2]) * _GAIN
+    for channel in range(channels):
+        chosen = np.flatnonzero(bound[channel] > floor[channel])
+        if len(chosen):
+            finer = windows[channel, chosen] @ _INTERPOLATOR
+            # The zeros after the last sample would invent an overshoot of the sound's end.
+            if samples % TRUE_PEAK_RUN and chosen[-1] == runs - 1:
+                finer[-1, 4 * (samples % TRUE_PEAK_RUN) :] = 0.0
+            of_runs = np.maximum(finer.max(axis=1), -finer.min(axis=1))
+            highest_of[chosen] = np.maximum(highest_of[chosen], of_runs)
+            peak[channel] = max(peak[channel], float(of_runs.max()))
+    return highest_of
 
 
 TRUE_PEAK: Feature[Block, TruePeak] = Feature("true_peak", _true_peak)

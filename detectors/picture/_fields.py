@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from contracts.findings import Finding, Severity
 from detectors.detector import Detector
@@ -31,18 +32,19 @@ def bands(frame: Frame) -> Any:
     """
     if frame.height < BANDS * LINES:
         return None
-    places = _places(frame.height, frame.width)
-    picked: Any = np.concatenate([frame.luma[place] for place in places]).reshape(BANDS, LINES, -1)
+    tops, lefts, wide = corners(frame.height, frame.width)
+    parts = [frame.luma[y : y + LINES, x : x + wide] for y, x in zip(tops, lefts, strict=True)]
+    picked: Any = np.concatenate(parts).reshape(BANDS, LINES, -1)
     return picked if frame.depth == 8 else (picked >> (frame.depth - 8)).astype(np.uint8)
 
 
 @lru_cache(maxsize=8)
-def _places(height: int, width: int) -> tuple[tuple[slice, slice], ...]:
-    """The lines and columns of each band."""
-    wide = min(WIDTH, width)
-    tops = (n * (height - LINES) // (BANDS - 1) // 2 * 2 for n in range(BANDS))
-    lefts = (n * ACROSS % BANDS * (width - wide) // (BANDS - 1) for n in range(BANDS))
-    return tuple((slice(y, y + LINES), slice(x, x + wide)) for y, x in zip(tops, lefts, strict=True))
+def corners(height: int, width: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], int]:
+    """The first line and column of each band, and how wide they are."""
+    wide, band = min(WIDTH, width), np.arange(BANDS)
+    tops = band * (height - LINES) // (BANDS - 1) // 2 * 2
+    lefts = band * ACROSS % BANDS * (width - wide) // (BANDS - 1)
+    return tops.astype(np.int32), lefts.astype(np.int32), wide
 
 
 class Order(NamedTuple):

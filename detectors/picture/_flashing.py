@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from detectors import native
 from detectors.picture_features import Small
 
 Blocks = npt.NDArray[np.float32]  # (BLOCK_ROWS, BLOCK_COLUMNS)
@@ -43,7 +44,6 @@ class _Turns:
         self._high: Any = plane.copy()
         self._low: Any = plane.copy()
         self._may_rise: Any = np.full_like(plane, 255)
-        self._no_rise: Any = np.zeros_like(plane)  # its opposite
         self._may_fall: Any = np.full_like(plane, 255)
         self._step = step
         self._marked: Any = np.zeros_like(plane)  # since the last turn, the picture of that turn included
@@ -58,6 +58,21 @@ class _Turns:
 
         `marks` is 255 where a sample is marked; without it, all are.
         """
+        if native.kernels is not None:
+            risen, fallen = np.empty_like(plane), np.empty_like(plane)
+            turned = native.kernels.turns(
+                plane, self._step, self._high, self._low, self._may_rise, self._may_fall, risen, fallen
+            )
+        else:
+            risen, fallen, turned = self._turn(plane)
+        if marks is not None:
+            risen, fallen = self._counted(risen, fallen, marks)
+            turned = cv2.countNonZero(risen), cv2.countNonZero(fallen)
+        if sum(turned) < STIRS * plane.size:
+            return None
+        return risen, fallen
+
+    def _turn(self, plane: Small) -> tuple[Any, Any, tuple[int, int]]:
         risen = reach(cv2.subtract(plane, self._low), self._step)
         fallen = reach(cv2.subtract(self._high, plane), self._step)
         turned = cv2.countNonZero(risen), cv2.countNonZero(fallen)
@@ -67,17 +82,10 @@ class _Turns:
         if turned[1]:
             self._may_fall = cv2.subtract(self._may_fall, fallen)
             self._may_rise = cv2.bitwise_or(self._may_rise, fallen)
-        if any(turned):
-            self._no_rise = cv2.bitwise_not(self._may_rise)
         # A sample that may not fall has no highest value, one that may not rise no lowest.
         self._high = cv2.bitwise_and(cv2.max(self._high, plane), self._may_fall)
-        self._low = cv2.bitwise_or(cv2.min(self._low, plane), self._no_rise)
-        if marks is not None:
-            risen, fallen = self._counted(risen, fallen, marks)
-            turned = cv2.countNonZero(risen), cv2.countNonZero(fallen)
-        if sum(turned) < STIRS * plane.size:
-            return None
-        return risen, fallen
+        self._low = cv2.bitwise_or(cv2.min(self._low, plane), cv2.bitwise_not(self._may_rise))
+        return risen, fallen, turned
 
     def _counted(self, risen: Any, fallen: Any, marks: Any) -> tuple[Any, Any]:
         marked = cv2.bitwise_or(self._marked, marks)

@@ -28,9 +28,10 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from detectors import native
 from detectors.detector import Params
 from detectors.frame import SAMPLED_HZ, Feature, Frame, PictureView
-from detectors.picture_features import LUMA_SMALL
+from detectors.picture_features import LUMA_SMALL, Small, counts_of
 from detectors.rising import SampledDetector
 from detectors.shots import PATCHES, Scene
 from detectors.unhurried import NEARLY
@@ -50,6 +51,7 @@ FEW, MUCH = 0.0004, 0.008  # of the raster, at one level: below, it is no eviden
 LEAST = 0.12 / LEVELS  # of the raster, a level: less in smooth areas makes no comb
 MOST = 3.0  # times an even course, that a level counts for
 COURSE = 0.8  # standard deviation that the levels are blurred by, code values: a coder's own error
+BLUR = np.asarray(cv2.getGaussianKernel(5, COURSE, cv2.CV_32F), np.float32).ravel()
 PAST, LEAST_PAST = 12, 3  # samples that are kept; and that must be known of a shot
 ROSE_FROM, ROSE_TO = 0.35, 0.45  # of a rise, on two samples next to each other: a coder hesitates
 BEGINS = 0.5  # of `min_rise`, from one look to the next: the picture between is looked at, too
@@ -67,13 +69,16 @@ KEPT_CONTRAST = 0.8  # of the contrast between parts is left, else it is a fade
 class _Windows(NamedTuple):
     """Windows along the levels, those of each period one after the other."""
 
-    waves: npt.NDArray[np.float32]  # (2, windows, LEVELS) cosine and sine
-    centres: npt.NDArray[np.intp]  # (windows,)
-    group: npt.NDArray[np.intp]  # (windows,) with which even course they are compared
+    centres: npt.NDArray[np.int32]  # (windows,)
+    group: npt.NDArray[np.int32]  # (windows,) with which even course they are compared
     slices: tuple[slice, ...]  # of each group
-    first: npt.NDArray[np.intp]  # of each period, its first window
+    first: npt.NDArray[np.int32]  # of each period, its first window, and how many there are
     least: npt.NDArray[np.float32]  # of each period, added to its weights
-    spans: tuple[int, ...]  # of each group, about one period
+    spans: npt.NDArray[np.int32]  # of each group, about one period
+    begins: npt.NDArray[np.int32]  # (windows,) the first level that a wave weighs
+    places: npt.NDArray[np.int32]  # (windows + 1,) where among `cosine` and `sine` it begins
+    cosine: npt.NDArray[np.float32]  # what each wave weighs, one after the other
+    sine: npt.NDArray[np.float32]
 
 
 @lru_cache(maxsize=1)
@@ -91,30 +96,56 @@ def _windows() -> _Windows:
     both = np.concatenate(waves)
     groups = np.repeat(np.searchsorted(GROUPS, np.arange(len(PERIODS)), "right") - 1, sizes)
     bounds = np.searchsorted(groups, np.arange(len(GROUPS)))
+    weighed = [np.flatnonzero(wave) for wave in both]
+    own = np.concatenate([wave[some[0] : some[-1] + 1] for wave, some in zip(both, weighed, strict=True)])
     return _Windows(
-        np.ascontiguousarray([both.real, both.imag], np.float32),
-        np.concatenate(centres).astype(np.intp),
-        groups,
+        np.concatenate(centres).astype(np.int32),
+        groups.astype(np.int32),
         tuple(slice(int(a), int(b)) for a, b in pairwise(bounds)),
-        np.cumsum([0, *sizes[:-1]]),
+        np.cumsum([0, *sizes], dtype=np.int32),
         np.asarray(LEAST * np.array(sizes), np.float32),
-        tuple(2 * int((PERIODS[a] * PERIODS[b - 1]) ** 0.5 / 2) + 1 for a, b in pairwise(GROUPS)),
+        np.array(
+            [2 * int((PERIODS[a] * PERIODS[b - 1]) ** 0.5 / 2) + 1 for a, b in pairwise(GROUPS)], np.int32
+        ),
+        np.array([some[0] for some in weighed], np.int32),
+        np.cumsum([0, *(some[-1] + 1 - some[0] for some in weighed)], dtype=np.int32),
+        np.ascontiguousarray(own.real, np.float32),
+        np.ascontiguousarray(own.imag, np.float32),
     )
+
+
+@lru_cache(maxsize=1)
+def _waves() -> npt.NDArray[np.float32]:
+    """(2, windows, LEVELS) cosine and sine."""
+    windows = _windows()
+    waves = np.zeros((2, len(windows.centres), LEVELS), np.float32)
+    for n, (begin, (first, last)) in enumerate(zip(windows.begins, pairwise(windows.places), strict=True)):
+        waves[:, n, begin : begin + last - first] = windows.cosine[first:last], windows.sine[first:last]
+    return waves
 
 
 def combs_of(counts: npt.NDArray[np.float32]) -> Combs:
     """How far levels form a comb of each of `PERIODS`, 0 to 2. `counts`: (256,) of each level, shares of the raster."""
     windows = _windows()
+    if native.kernels is not None:
+        combs = np.empty(len(PERIODS), np.float32)
+        native.kernels.combs(
+            counts, BLUR, windows.spans, FEW, MOST, MUCH, windows.least, windows.first, windows.centres, windows.group,
+            windows.begins, windows.places, windows.cosine, windows.sine, combs,
+        )  # fmt: skip
+        return combs
     row = counts.reshape(1, -1)
-    here = cv2.GaussianBlur(row, (5, 1), COURSE).ravel()
+    here = cv2.sepFilter2D(row, -1, BLUR, np.ones(1, np.float32)).ravel()
     # What they were if they were spread evenly over a period, twice.
-    course = np.concatenate([cv2.blur(cv2.blur(row, (span, 1)), (span, 1)) for span in windows.spans])
+    spans = windows.spans.tolist()
+    course = np.concatenate([cv2.blur(cv2.blur(row, (span, 1)), (span, 1)) for span in spans])
     excess = np.minimum(here / (course + np.float32(FEW)) - 1, np.float32(MOST))
-    parts = [windows.waves[:, part] @ one for part, one in zip(windows.slices, excess, strict=True)]
+    parts = [_waves()[:, part] @ one for part, one in zip(windows.slices, excess, strict=True)]
     cosine, sine = np.concatenate(parts, axis=1)
     weight = np.minimum(course[windows.group, windows.centres], np.float32(MUCH))
-    found = np.add.reduceat(np.sqrt(cosine * cosine + sine * sine) * weight, windows.first)
-    return np.asarray(found / (np.add.reduceat(weight, windows.first) + windows.least), np.float32)
+    first = windows.first[:-1]
+    found = np.add.reduceat(np.sqrt(cosine * cosine + sine * sine) * weight, first)
+    return np.asarray(found / (np.add.reduceat(weight, first) + windows.least), np.float32)
 
 
 class Levels(NamedTuple):
@@ -139,12 +170,21 @@ class Levels(NamedTuple):
 
 def _levels(frame: Frame) -> Levels:
     small = frame[LUMA_SMALL]
+    counts = _smooth_counts(small)
+    some = small[::4]  # tells as well
+    below = np.cumsum(counts_of(some)) / np.float32(some.size)
+    return Levels(combs_of(counts / np.float32(small.size)), np.asarray(below, np.float32))
+
+
+def _smooth_counts(small: Small) -> npt.NDArray[np.float32]:
+    """(256,) how many samples have each level, of those in smooth areas."""
+    if native.kernels is not None:
+        counts = np.empty(LEVELS, np.float32)
+        native.kernels.smooth_levels(small, SMOOTH, counts)
+        return counts
     varies = cv2.subtract(cv2.dilate(small, SQUARE), cv2.erode(small, SQUARE))
     smooth = cv2.threshold(varies, SMOOTH, 255, cv2.THRESH_BINARY_INV)[1]
-    counts = cv2.calcHist([small], [0], smooth, [LEVELS], [0, LEVELS]).ravel()
-    some = small[::4]  # tells as well
-    below = np.cumsum(cv2.calcHist([some], [0], None, [LEVELS], [0, LEVELS]).ravel()) / np.float32(some.size)
-    return Levels(combs_of(counts / np.float32(small.size)), np.asarray(below, np.float32))
+    return np.asarray(cv2.calcHist([small], [0], smooth, [LEVELS], [0, LEVELS]).ravel(), np.float32)
 
 
 LEVELS_OF: Feature[Frame, Levels] = Feature("banding_levels", _levels, rate_hz=SAMPLED_HZ)

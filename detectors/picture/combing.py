@@ -34,15 +34,17 @@ import numpy as np
 from pydantic import Field
 
 from contracts.findings import Finding, Measurement, Severity
+from detectors import native
 from detectors.detector import Detector, Params, Scope
 from detectors.events import Break
 from detectors.frame import SAMPLED_HZ, Feature, Frame, PictureView
 from detectors.hold import Hold
-from detectors.picture._fields import BANDS, LINES, MOVED, ORDER, TELLING, Reversed, bands
+from detectors.picture._fields import BANDS, LINES, MOVED, ORDER, TELLING, Reversed, bands, corners
 
 SECOND_NS = 1_000_000_000
 SHARP = 14  # 8-bit code values by which a line differs from both of its neighbours: a comb's tooth
 UNLIKE = 0.25  # of the differences between the two lines of either field shorten a tooth
+LEAST_WIDE = 4  # samples: so many neighbours are compared
 LEAST_TEETH = 0.01  # share of what moves: with fewer there is no comb, whatever the texture
 LEAST_MOVING = 0.001  # share of the samples: with less movement there is nothing to see
 WINDOW = 10  # telling looks: two seconds, if it moves all the time
@@ -70,9 +72,11 @@ def _combed(frame: Frame) -> Comb:
     before = frame.previous
     if frame.interlaced or before is None or before.luma.shape != frame.luma.shape:
         return NOTHING
-    now, past = bands(frame), bands(before)
-    if now is None:
+    if frame.height < BANDS * LINES or frame.width < LEAST_WIDE:
         return NOTHING
+    if native.kernels is not None:
+        return _of_bands(frame, before)
+    now, past = bands(frame), bands(before)
     inner = now[:, 1:-2]  # lines with one above and two below
     changed = cv2.absdiff(_flat(inner), _flat(past[:, 1:-2]))
     moving = cv2.threshold(changed, MOVED - 1, 255, cv2.THRESH_BINARY)[1]
@@ -89,6 +93,30 @@ def _combed(frame: Frame) -> Comb:
     grain, _ = _teeth([_flat(inner[:, :, k : inner.shape[2] - 3 + k]) for k in range(4)])
     combed -= _counts(cv2.bitwise_and(grain, _flat(moving.reshape(inner.shape)[:, :, 1:-2])))
     return Comb(moves, median((np.maximum(combed[lively], 0) / moved[lively]).tolist()), single)
+
+
+def _of_bands(frame: Frame, before: Frame) -> Comb:
+    """The same by the kernel."""
+    tops, lefts, wide = corners(frame.height, frame.width)
+    counts, size = np.empty((BANDS, 4), np.float32), BANDS * (LINES - 3) * wide
+
+    def count(*, grain: bool) -> Any:
+        native.kernels.comb(
+            frame.luma, before.luma, tops, lefts, wide, frame.depth - 8, MOVED, SHARP, int(grain), counts
+        )
+        return counts.T
+
+    moved, single, teeth, _ = count(grain=False)
+    total = float(moved.sum())
+    if total < LEAST_MOVING * size:
+        return Comb(total / size, 0.0, 0.0)
+    thin = float(single.sum()) / total
+    lively = moved >= LEAST_MOVING * size / BANDS
+    if not lively.any() or median((teeth[lively] / moved[lively]).tolist()) < LEAST_TEETH:
+        return Comb(total / size, 0.0, thin)
+    moved, _, teeth, grain = count(grain=True)
+    combed = np.maximum(teeth[lively] - grain[lively], 0) / moved[lively]
+    return Comb(total / size, median(combed.tolist()), thin)
 
 
 def _flat(bands: Any) -> Any:

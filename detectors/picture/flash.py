@@ -31,6 +31,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from contracts.findings import DefectEdge, Finding, Measurement, Severity
+from detectors import native
 from detectors.detector import Detector, Params, Scope
 from detectors.events import Break
 from detectors.frame import Feature, Frame, PictureView, Transfer
@@ -113,8 +114,13 @@ def _hlg(level: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def _light(frame: Frame) -> tuple[Small, int]:
     """Counts of light on every second sample of every second line, and how many are a step of 20 cd/m²."""
-    counts = cv2.LUT(every_second(frame[LUMA_SMALL]), _scale(frame.full_range, frame.transfer))
-    return np.asarray(counts, np.uint8), SDR_STEP if frame.transfer == "sdr" else HDR_STEP
+    small, scale = frame[LUMA_SMALL], _scale(frame.full_range, frame.transfer)
+    if native.kernels is not None:
+        counts = np.empty(((small.shape[0] + 1) // 2, (small.shape[1] + 1) // 2), np.uint8)
+        native.kernels.light(small, scale, counts)
+    else:
+        counts = np.asarray(cv2.LUT(every_second(small), scale), np.uint8)
+    return counts, SDR_STEP if frame.transfer == "sdr" else HDR_STEP
 
 
 LIGHT: Feature[Frame, tuple[Small, int]] = Feature("flash_light", _light)

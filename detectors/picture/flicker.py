@@ -147,7 +147,8 @@ class Flicker(Detector[FlickerParams]):
         )
         self._before: _Shown | None = None  # the last picture that was compared
         self._waiting: list[_Shown] = []  # those since; they are compared with one another at once
-        self._light: deque[tuple[int, float]] = deque()  # logarithm of the mean above black, over the window
+        self._light: deque[float] = deque()  # logarithm of the mean above black, over the window,
+        self._times: deque[int] = deque()  # and when
         self._swings: deque[_Swing] = deque(maxlen=600)
         self._lined: deque[_Swing] = deque()  # those of the window, which have their lines
         self._usual = 0.0  # swing while it flickers
@@ -165,9 +166,11 @@ class Flicker(Detector[FlickerParams]):
             self._before = shown
             return
         self._waiting.append(shown)
-        self._light.append((now, math.log(max(1.0, view[LUMA_SPREAD].mean - lines.black))))
-        while now - self._light[0][0] > WINDOW_NS:
+        self._light.append(math.log(max(1.0, view[LUMA_SPREAD].mean - lines.black)))
+        self._times.append(now)
+        while now - self._times[0] > WINDOW_NS:
             self._light.popleft()
+            self._times.popleft()
         if self._usual or now - self._look_ns >= LOOK_NS:
             if self._hold.since_ns is None and not self._may_swing():
                 self._let_pass(now)
@@ -191,6 +194,7 @@ class Flicker(Detector[FlickerParams]):
         self._swings.clear()
         self._lined.clear()
         self._light.clear()
+        self._times.clear()
         if self._waiting:
             self._before = self._waiting[-1]
         self._waiting.clear()
@@ -199,19 +203,20 @@ class Flicker(Detector[FlickerParams]):
         """Whether the light of the whole picture swings as if there were a rhythm: a quick look, which most fail."""
         if len(self._light) < LEAST_PICTURES:
             return False
-        times, values = zip(*self._light, strict=True)
-        light = np.asarray(values)
+        light = np.array(self._light)
         steps = light[1:] - light[:-1]
         leaps = np.abs(steps) > LEAP
-        if np.count_nonzero(leaps) > FEW_LEAPS:
+        some = np.count_nonzero(leaps)
+        if some > FEW_LEAPS:
             return True
-        level = np.cumsum(np.where(leaps, 0.0, steps))
-        power = np.abs(np.fft.rfft(_without_drift(level, ()) * _hann(len(level)))) ** 2
-        first = max(1, round(LEAST_HZ * (times[-1] - times[0]) / SECOND_NS) - 1)
-        quick = power[first:]
-        top = int(quick.argmax())
-        line, total = (float(np.add.reduce(part)) for part in (quick[max(0, top - 1) : top + 2], quick))
-        depth = 327 * math.sqrt(line) / len(level)  # percent, the amplitude of such a sine
+        if some:
+            steps[leaps] = 0.0
+        first = max(1, round(LEAST_HZ * (self._times[-1] - self._times[0]) / SECOND_NS) - 1)
+        waves = _quick_waves(len(steps), first) @ steps.cumsum()
+        power = np.add.reduce(waves * waves, axis=0)
+        top = int(power.argmax())
+        line, total = (float(np.add.reduce(part)) for part in (power[max(0, top - 1) : top + 2], power))
+        depth = 327 * math.sqrt(line) / len(steps)  # percent, the amplitude of such a sine
         deep = depth >= self.params.min_depth_percent
         return (
             line >= (SOME_RHYTHM if deep else MAY_BE_RHYTHM) * total
@@ -433,6 +438,18 @@ def _hann(count: int) -> Series:
 def _slow_basis(count: int) -> Series:
     """The same as orthonormal columns."""
     return np.asarray(np.linalg.qr(np.stack(_slow(count), axis=1))[0], np.float64)
+
+
+@lru_cache(maxsize=64)
+def _quick_waves(count: int, first: int) -> Series:
+    """(2, lines, count) from so many values to the real and the imaginary part of their spectrum from line `first` on.
+
+    Without their drift, and in Hann's window: all in one product.
+    """
+    basis = _slow_basis(count)
+    steady = np.eye(count) - basis @ basis.T
+    spectrum = np.fft.rfft(_hann(count)[:, None] * steady, axis=0)[first:]
+    return np.stack([spectrum.real, spectrum.imag])
 
 
 def _fitted(level: Series, basis: Series) -> Series:

@@ -44,7 +44,8 @@ Mask = npt.NDArray[np.bool_]  # (TILE_ROWS, TILE_COLUMNS)
 
 # Tickers, clocks and logos are in the two rows of tiles above, the three below, and three columns on either side.
 ABOVE, BELOW, ASIDE = 2, 3, 3
-MIDDLE = (slice(ABOVE, TILE_ROWS - BELOW), slice(ASIDE, TILE_COLUMNS - ASIDE))
+ROWS, COLUMNS = (ABOVE, TILE_ROWS - BELOW), (ASIDE, TILE_COLUMNS - ASIDE)
+MIDDLE = (slice(*ROWS), slice(*COLUMNS))
 
 JUDGED_NS = 500_000_000  # a coder refines a frozen picture for a while; then we look how it came to be
 LATEST_NS = 2 * JUDGED_NS  # once more, where it looked as if it went on
@@ -150,7 +151,7 @@ class Freeze(Detector[FreezeParams]):
             self._remember(view.at_ns, small, 0.0)
             return
         yield from self._measure(view.at_ns, change.mean)
-        rest, middle = self._rest, change.within(*_middle_of(*small.shape))
+        rest, middle = self._rest, change.within(ROWS, COLUMNS)
         self._remember(view.at_ns, small, middle)
         if rest is None and middle > self.params.max_change:
             return  # most pictures: not all of the middle can be still

@@ -25,6 +25,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from contracts.findings import Finding, Measurement, Severity
+from detectors import native
 from detectors.detector import Detector, Params, Scope
 from detectors.events import Break
 from detectors.frame import PictureView
@@ -153,13 +154,10 @@ class Tearing(Detector[TearingParams]):
 
     def _tear(self, view: PictureView, changes: Lines) -> _Tear | None:
         """The band of lines that repeats the picture before while its surroundings move, if there is one."""
-        # The median of PAST values is at most their sum divided by how many are not below it: cheaper to say.
-        most = np.add.reduce(self._past, axis=0) / (PAST // 2 + 1)
-        may_move = most >= LIVELY
-        if self._hold.is_open and np.count_nonzero(most >= 2 * LIVELY) >= MOVES * len(changes):
+        may_rest, moves = _quick_look(self._past, changes)
+        if self._hold.is_open and moves >= MOVES * len(changes):
             self._moved_ns += view.end_ns - view.at_ns
-        may_rest = may_move & (changes <= np.maximum(LEAST_STILL, STILL * most))
-        if np.count_nonzero(may_rest) < NEAR:
+        if may_rest < NEAR:
             return None
         usual = np.sort(self._past, axis=0)[PAST // 2]
         lively = np.flatnonzero(usual >= LIVELY)
@@ -260,6 +258,19 @@ class Tearing(Detector[TearingParams]):
             if not tear.whole or begin - tear.at_ns <= REPEATED_NS:
                 begin = tear.at_ns
         return begin
+
+
+def _quick_look(past: Lines, changes: Lines) -> tuple[int, int]:
+    """How many lines may stand still that usually move, and how many usually move much.
+
+    The median of PAST values is at most their sum divided by how many are not below it: cheaper to say.
+    """
+    if native.kernels is not None:
+        rest, moves = native.kernels.rests(past, changes, PAST // 2 + 1, LIVELY, STILL, LEAST_STILL)
+        return rest, moves
+    most = np.add.reduce(past, axis=0) / np.float32(PAST // 2 + 1)
+    may_rest = (most >= LIVELY) & (changes <= np.maximum(LEAST_STILL, STILL * most))
+    return int(np.count_nonzero(may_rest)), int(np.count_nonzero(most >= 2 * LIVELY))
 
 
 def _jumping(tears: list[_Tear]) -> list[_Tear]:

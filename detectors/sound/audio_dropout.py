@@ -29,10 +29,11 @@ import numpy.typing as npt
 from pydantic import Field
 
 from contracts.findings import Finding, Measurement, Severity
+from detectors import native
 from detectors.detector import Detector, Params, Scope
 from detectors.episode import Episode
 from detectors.frame import Samples, SoundView
-from detectors.sound_features import FINE_POWER, SAMPLES
+from detectors.sound_features import FINE, SAMPLES
 
 SECOND = 1_000_000_000
 BESIDE = 20  # steps of 1 ms on either side that must be sound
@@ -115,7 +116,7 @@ class AudioDropout(Detector[AudioDropoutParams]):
 
     id = "audio_dropout"
     scope = Scope.AUDIO
-    needs = (FINE_POWER, SAMPLES)
+    needs = (FINE, SAMPLES)
     suppressed_by = ("sound_missing", "silence")
     Params = AudioDropoutParams
 
@@ -141,7 +142,7 @@ class AudioDropout(Detector[AudioDropoutParams]):
         self._falls: list[tuple[int, int]] = []  # channel and step where one became quiet
 
     def sound(self, view: SoundView) -> Iterator[Finding]:
-        fresh = view[FINE_POWER]
+        fresh = view[FINE].power
         channels, steps = fresh.shape
         if not view.follows or self._power.shape[0] != channels:
             self._restart(channels)
@@ -174,6 +175,8 @@ class AudioDropout(Detector[AudioDropoutParams]):
         """Note where a channel becomes quiet within a step, after those from `begin` that were looked at."""
         p = self._power[:, begin:]
         if p.shape[1] < 5:
+            return
+        if native.kernels is not None and not native.kernels.falls(p, SMEARED_FALL, self._floor):
             return
         before = np.maximum(p[:, :-4], p[:, 1:-3])
         falls = np.maximum(p[:, 3:-1], p[:, 4:]) < before * np.float32(SMEARED_FALL)

@@ -71,8 +71,11 @@ class Likeness:
     distinct: bool  # no shorter one comes near
 
 
-def likeness(x: Samples, window: int, shortest: int, longest: int) -> Likeness:
-    """How `x`'s last `window` samples are like those up to `longest` samples before them."""
+def likeness(x: Samples, window: int, shortest: int, longest: int, least: float = -1.0) -> Likeness:
+    """How `x`'s last `window` samples are like those up to `longest` samples before them.
+
+    Where that is less than `least`, nothing more is asked of it.
+    """
     past = x[-(window + longest) :]
     size = 1 << (len(past) - 1).bit_length()
     whole, last = np.zeros((2, 1, size), np.float32)
@@ -84,6 +87,8 @@ def likeness(x: Samples, window: int, shortest: int, longest: int) -> Likeness:
     alike: Real = (product / np.sqrt(energy * energy[-1]))[::-1]  # by shift
     best = shortest + int(alike[shortest:-1].argmax())
     peak = float(_heights(alike, np.array([best]))[0])
+    if peak < least:
+        return Likeness(peak, best, best, distinct=False)
     good = (
         np.flatnonzero(
             (alike[1:-1] >= peak - 2 * NEARLY) & (alike[1:-1] >= alike[:-2]) & (alike[1:-1] >= alike[2:])
@@ -183,7 +188,7 @@ class AudioRepeat(Detector[AudioRepeatParams]):
             round(ms / 1000 * self._rate_hz)
             for ms in (self.params.min_fragment_ms, self.params.max_fragment_ms)
         )
-        return likeness(self._x, window, shortest, longest + 1)
+        return likeness(self._x, window, shortest, longest + 1, self.params.min_correlation)
 
     def _begins(self, found: Likeness) -> Iterator[Finding]:
         differs = self._differs(found.shift, len(self._x) - found.shift)

@@ -25,10 +25,11 @@ import numpy as np
 from pydantic import Field
 
 from contracts.findings import Finding, Measurement, Severity
+from detectors import native
 from detectors.detector import Detector, Params, Scope
 from detectors.episode import Episode
-from detectors.frame import Block, Feature, Samples, SoundView
-from detectors.sound_features import SAMPLES, fine_size
+from detectors.frame import Samples, SoundView
+from detectors.sound_features import FINE
 
 SECOND = 1_000_000_000
 NEAR, FAR = 4, 20  # steps of about 1 ms: what lies so far from a click is beside it
@@ -41,29 +42,6 @@ WEAKER_NS = 1_500_000_000
 KEPT = 32  # clicks remembered before there are enough
 LEAST = 10 ** (-90 / 20)
 SAME_NS = 30_000_000  # in several channels
-
-
-def _bends(block: Block) -> Samples:
-    x = block[SAMPLES]
-    before = block.previous
-    joins = before is not None and before.channels == block.channels and before.rate_hz == block.rate_hz
-    last = before[SAMPLES][:, -2:] if before is not None and joins else x[:, :0]
-    if last.shape[1] < 2:
-        last = np.repeat(x[:, :1], 2, axis=1)
-    joined = np.concatenate([last, x], axis=1)
-    slope = joined[:, 1:] - joined[:, :-1]
-    bend = slope[:, 1:] - slope[:, :-1]
-    np.abs(bend, out=bend)
-    size = fine_size(x.shape[1], block.rate_hz)
-    if x.shape[1] % size == 0:
-        return np.asarray(bend.reshape(x.shape[0], -1, size).max(axis=2), np.float32)
-    starts = np.arange(max(1, x.shape[1] // size), dtype=np.intp) * size
-    return np.asarray(np.maximum.reduceat(bend, starts, axis=1), np.float32)
-
-
-BENDS = Feature(
-    "bends", _bends
-)  # (channels, steps of about 1 ms) float32, largest second difference of the samples
 
 
 class ClickParams(Params):
@@ -82,7 +60,7 @@ class Click(Detector[ClickParams]):
 
     id = "click"
     scope = Scope.AUDIO
-    needs = (BENDS,)
+    needs = (FINE,)
     suppressed_by = ("sound_missing", "silence", "audio_dropout")
     Params = ClickParams
 
@@ -99,7 +77,7 @@ class Click(Detector[ClickParams]):
         self._bends: Samples = np.zeros((0, 0), np.float32)
 
     def sound(self, view: SoundView) -> Iterator[Finding]:
-        fresh = view[BENDS]
+        fresh = view[FINE].bends
         channels, steps = fresh.shape
         if not view.follows or self._bends.shape[0] != channels:
             self._bends = np.zeros((channels, 0), np.float32)
@@ -118,6 +96,10 @@ class Click(Detector[ClickParams]):
         p = self._bends
         middle = p[:, FAR:-FAR]
         if not middle.size:
+            return
+        if native.kernels is not None and not native.kernels.stands_out(
+            p, FAR, self._height * WEAKER, self._floor
+        ):
             return
         ends = np.maximum(p[:, : -2 * FAR], p[:, 2 * FAR :])
         could = (middle > self._floor) & (middle > ends * np.float32(self._height * WEAKER))

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
@@ -69,9 +70,19 @@ def _window(length: int) -> Samples:
 
 def lines(x: Samples, rate_hz: float, prominence: float) -> Lines:
     """The mains' harmonics in `x`, of 50 or of 60 Hz, whichever stand out more; `prominence` is a ratio of powers."""
-    spectrum = np.abs(np.fft.rfft(x * _window(len(x)))).astype(np.float64) ** 2
+    spectrum = _power(x * _window(len(x)))
     found = [_harmonics(spectrum, rate_hz / len(x), len(x), mains, prominence) for mains in MAINS_HZ]
     return max(found, key=lambda one: (len(one.numbers) >= LEAST_LINES, one.power))
+
+
+def _power(x: Samples) -> Real:
+    """The power spectrum from 0 Hz to half of the sampling rate."""
+    if len(x) % 2 or cv2.getOptimalDFTSize(len(x)) != len(x):
+        return np.asarray(np.abs(np.fft.rfft(x)).astype(np.float64) ** 2, np.float64)
+    packed = cv2.dft(x.reshape(1, -1)).ravel()  # twice as quick, for such lengths
+    pairs = packed[1:-1].astype(np.float64).reshape(-1, 2)
+    ends = packed[[0, -1]].astype(np.float64) ** 2
+    return np.concatenate([ends[:1], np.add.reduce(pairs * pairs, axis=1), ends[1:]])
 
 
 def _harmonics(spectrum: Real, bin_hz: float, length: int, mains_hz: float, prominence: float) -> Lines:
