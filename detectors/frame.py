@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -56,7 +56,7 @@ class Sample:
     duration_ns: int
     joins: bool = field(default=True, kw_only=True)  # it goes on directly from the one before it
     more: bool = field(default=False, kw_only=True)  # another one follows at once, to be looked at with it
-    _memo: dict[Any, Any] = field(default_factory=dict, kw_only=True, repr=False)
+    memo: dict[Any, Any] = field(default_factory=dict, kw_only=True, repr=False)  # features, once computed
 
     @property
     def end_ns(self) -> int:
@@ -87,7 +87,7 @@ class Frame(Sample):
     previous: Frame | None = field(default=None, kw_only=True, repr=False)
 
     def __getitem__(self, feature: Feature[Frame, T]) -> T:
-        memo: dict[Any, T] = self._memo
+        memo: dict[Any, T] = self.memo
         try:
             return memo[feature]
         except KeyError:
@@ -119,12 +119,15 @@ class Block(Sample):
     previous: Block | None = field(default=None, kw_only=True, repr=False)
 
     def __getitem__(self, feature: Feature[Block, T]) -> T:
-        memo: dict[Any, T] = self._memo
+        memo: dict[Any, T] = self.memo
         try:
             return memo[feature]
         except KeyError:
             memo[feature] = value = feature.compute(self)
             return value
+
+
+MEDIA: Final = (Frame, Block)  # for isinstance, which is asked of everything that happens
 
 
 class PictureView:
@@ -163,7 +166,8 @@ class PictureView:
     def __getitem__(self, feature: Feature[Frame, T]) -> T:
         if feature not in self._allowed:
             raise UndeclaredFeature(f"feature {feature.name!r} is not in the detector's `needs`")
-        return self._frame[feature]
+        known: T | None = self._frame.memo.get(feature)  # mostly another detector has asked before
+        return self._frame[feature] if known is None else known
 
     def kept(self) -> PictureView:
         """The same, to be looked at later: it keeps the picture before, which is lent for the length of one push."""
@@ -232,4 +236,5 @@ class SoundView:
     def __getitem__(self, feature: Feature[Block, T]) -> T:
         if feature not in self._allowed:
             raise UndeclaredFeature(f"feature {feature.name!r} is not in the detector's `needs`")
-        return self._block[feature]
+        known: T | None = self._block.memo.get(feature)
+        return self._block[feature] if known is None else known

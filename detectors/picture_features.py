@@ -258,14 +258,12 @@ class Change:
 
     def within(self, rows: tuple[int, int], columns: tuple[int, int]) -> float:
         """Of the tiles from one row and column to before another."""
-        height, width = self._size
-        top, bottom = (row * height // TILE_ROWS for row in rows)
-        left, right = (column * width // TILE_COLUMNS for column in columns)
+        lines, samples, size = _samples_within(*self._size, rows, columns)
         if native.kernels is not None:
             total = float(np.add.reduce(self._sums[slice(*rows), slice(*columns)], axis=None))
         else:
-            total = cv2.norm(self._differs[top:bottom, left:right], cv2.NORM_L1)
-        return float(total / max(1, (bottom - top) * (right - left)))
+            total = cv2.norm(self._differs[lines, samples], cv2.NORM_L1)
+        return total / size
 
     @property
     def tiles(self) -> Tiles:
@@ -276,6 +274,16 @@ class Change:
             else:
                 self._tiles = tile_means(integral(self._differs))
         return self._tiles
+
+
+@lru_cache(maxsize=8)
+def _samples_within(
+    height: int, width: int, rows: tuple[int, int], columns: tuple[int, int]
+) -> tuple[slice, slice, int]:
+    """The lines and the samples of some tiles of such a plane, and how many samples that are."""
+    top, bottom = (row * height // TILE_ROWS for row in rows)
+    left, right = (column * width // TILE_COLUMNS for column in columns)
+    return slice(top, bottom), slice(left, right), max(1, (bottom - top) * (right - left))
 
 
 def difference(now: Small, before: Small) -> Change | None:

@@ -127,9 +127,15 @@ def _fine(block: Block) -> Fine:
 FINE: Feature[Block, Fine] = Feature("fine", _fine)
 
 
+@lru_cache(maxsize=16)
+def _evenly(count: int) -> Samples:
+    """The weights of a mean."""
+    return np.full(count, 1.0 / count, np.float32)
+
+
 def _means(block: Block) -> npt.NDArray[np.float32]:
     x = block[SAMPLES]
-    return np.asarray(x @ np.full(x.shape[1], 1.0 / x.shape[1], np.float32), np.float32)
+    return np.asarray(x @ _evenly(x.shape[1]), np.float32)
 
 
 MEANS = Feature("means", _means)  # (channels,) float32, the mean of the block's samples
@@ -151,8 +157,10 @@ def _pair(block: Block) -> Pair | None:
     if rows is None:
         return None
     left, right = block[SAMPLES][rows[0]], block[SAMPLES][rows[1]]
-    difference = left - right
     each = 1.0 / len(left)
+    if native.kernels is not None and native.fits(left):
+        return Pair(*(total * each for total in native.kernels.pair(left, right)))
+    difference = left - right
     return Pair(
         float(left @ left) * each,
         float(right @ right) * each,
@@ -333,7 +341,7 @@ def _low_pass(factor: int, rate_hz: int) -> Samples:
 
 def _mixed(block: Block) -> Samples:
     x = block[SAMPLES]
-    return np.full(x.shape[0], 1.0 / x.shape[0], np.float32) @ x
+    return _evenly(x.shape[0]) @ x
 
 
 MIXED: Feature[Block, Samples] = Feature("mixed", _mixed)  # (samples,) float32, the mean of all channels

@@ -24,7 +24,7 @@ from contracts.report import Coverage
 from detectors.catalogue import Seat
 from detectors.detector import Detector, Scope
 from detectors.events import Break, Event, Source, Tick
-from detectors.frame import Block, Frame, PictureView, SoundView, slot_of
+from detectors.frame import MEDIA, Block, Frame, PictureView, SoundView, slot_of
 from worker.causes import Before, Causes
 
 FAULT_DEFECT = "detector_fault"
@@ -112,7 +112,7 @@ class Pipeline:
         track = event.track
         if track is not None and track not in self._tracks:
             self._welcome(track)
-        if isinstance(event, Frame | Block):
+        if isinstance(event, MEDIA):
             waiting = self._together
             findings = self.catch_up() if waiting and waiting[0].track != track else []
             self._count_watched(event)
@@ -190,12 +190,14 @@ class Pipeline:
         """
         view: Any = PictureView if isinstance(together[0], Frame) else SoundView
         detector, allowed, learns, n = chair.detector, chair.allowed, chair.learns, 0
+        ready: bool | None = None  # asked before it is shown, so that what it learns from is not judged
         try:
             self.running = chair.seat.detector.id
             for n, event in enumerate(together):
-                if learns and not detector.ready:
-                    # Asked before it is shown, so that what it learns from is not judged.
-                    chair.not_yet_ns += lengths[n][chair.track is None]
+                if learns:
+                    ready = detector.ready if ready is None else ready
+                    if not ready:
+                        chair.not_yet_ns += lengths[n][chair.track is None]
                 if slots is not None:
                     if slots[n] == chair.slot:
                         continue
@@ -203,6 +205,7 @@ class Pipeline:
                 if handler is not None:
                     self.runs += 1
                     found[n].extend(handler(view(event, allowed)))
+                    ready = None
         except Exception as error:
             return n, error
         finally:

@@ -19,7 +19,7 @@ from contracts.report import Execution, Input, ProfileRef, Report, Status, Tool
 from contracts.urls import redact
 from detectors.catalogue import Seat
 from detectors.events import Event, Fetch, Source
-from detectors.frame import Block, Frame
+from detectors.frame import MEDIA, Frame
 from worker.evidence import Evidence
 from worker.ingest.opening import AnyReading
 from worker.ingest.options import IngestOptions
@@ -140,7 +140,7 @@ class Watch:
         return self._report(status, reason, self._clock.monotonic() - began, _cpu_s() - cpu)
 
     def _take(self, event: Event) -> None:
-        if isinstance(event, Frame | Block):
+        if isinstance(event, MEDIA):
             self._end_ns = max(self._end_ns, event.end_ns)
             if self._started_live is None:
                 self._started_live = self._clock.now()

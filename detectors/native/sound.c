@@ -91,6 +91,41 @@ KERNEL(fine) {
     Py_RETURN_NONE;
 }
 
+/* --- pair(left, right) -> (left squared, right squared, left times right, their difference squared): sums --- */
+
+WIDE static void products(const float *a, const float *b, Py_ssize_t size, double sums[4]) {
+    enum { PIECE = 512 }; /* that single precision is good enough for */
+    for (Py_ssize_t first = 0; first < size; first += PIECE) {
+        Py_ssize_t end = size - first < PIECE ? size : first + PIECE;
+        float left = 0, right = 0, both = 0, apart = 0;
+#pragma omp simd reduction(+ : left, right, both, apart)
+        for (Py_ssize_t n = first; n < end; n++) {
+            left += a[n] * a[n];
+            right += b[n] * b[n];
+            both += a[n] * b[n];
+            apart += (a[n] - b[n]) * (a[n] - b[n]);
+        }
+        sums[0] += left, sums[1] += right, sums[2] += both, sums[3] += apart;
+    }
+}
+
+KERNEL(pair) {
+    Arrays arrays = {.held = 0};
+    Plane left, right;
+    double sums[4] = {0};
+    if (!expect(count, 2) || !take(&arrays, args[0], 'f', 0, &left) || !take(&arrays, args[1], 'f', 0, &right) ||
+        !require(left.rows == 1 && right.rows == 1 && left.columns == right.columns, "two lines of one length are wanted")) {
+        release(&arrays);
+        return NULL;
+    }
+    products((const float *)left.at, (const float *)right.at, left.columns, sums);
+    release(&arrays);
+    PyObject *four = PyTuple_New(4);
+    if (!four) return NULL;
+    for (int k = 0; k < 4; k++) PyTuple_SetItem(four, k, PyFloat_FromDouble(sums[k]));
+    return four;
+}
+
 /* --- k_weight(samples, filter, state, squares): mean square of the filtered sound in equal steps. `filter` is two
  *     biquads (b0 b1 b2 a1 a2), `state` (channels, 4) the memory of each, in transposed direct form II --- */
 
@@ -341,9 +376,68 @@ KERNEL(stands_out) {
     return PyBool_FromLong(any);
 }
 
+/* --- spread_of(sizes, least, level, beyond, scale, counts) -> (below `least`, above `level`, above `beyond`): how many;
+ *     counts[k] of those that are `scale` times k or more, and less than k + 1; the last one of all higher ones --- */
+
+KERNEL(spread_of) {
+    Arrays arrays = {.held = 0};
+    Plane x, counts;
+    if (!expect(count, 6)) return NULL;
+    float least = (float)PyFloat_AsDouble(args[1]), level = (float)PyFloat_AsDouble(args[2]),
+          beyond = (float)PyFloat_AsDouble(args[3]), scale = (float)PyFloat_AsDouble(args[4]);
+    if (PyErr_Occurred() || !take(&arrays, args[0], 'f', 0, &x) || !take(&arrays, args[5], 'f', 1, &counts) ||
+        !require(x.rows == 1 && counts.columns > 0 && x.columns < INT32_MAX, "one line of sizes is wanted")) {
+        release(&arrays);
+        return NULL;
+    }
+    float *bins = (float *)counts.at, most = (float)(counts.columns - 1);
+    memset(bins, 0, sizeof(float) * counts.columns);
+    int32_t low = 0, high = 0, over = 0;
+    for (Py_ssize_t n = 0; n < x.columns; n++) {
+        float value = ((const float *)x.at)[n], bin = value * scale;
+        low += value < least, high += value > level, over += value > beyond;
+        bins[bin >= most ? counts.columns - 1 : bin > 0 ? (Py_ssize_t)bin : 0]++;
+    }
+    release(&arrays);
+    PyObject *three = PyTuple_New(3);
+    if (!three) return NULL;
+    PyTuple_SetItem(three, 0, PyLong_FromLong(low));
+    PyTuple_SetItem(three, 1, PyLong_FromLong(high));
+    PyTuple_SetItem(three, 2, PyLong_FromLong(over));
+    return three;
+}
+
+/* --- likeness(samples, products, window, out): out[shift] of the last `window` samples and those `shift` before them:
+ *     their products, in order of the place of the earlier ones, over the root of both energies --- */
+
+KERNEL(likeness) {
+    Arrays arrays = {.held = 0};
+    Plane x, products, out;
+    long window;
+    if (!expect(count, 4) || !take_int(args[2], 1, 1 << 24, &window) || !take(&arrays, args[0], 'f', 0, &x) ||
+        !take(&arrays, args[1], 'f', 0, &products) || !take(&arrays, args[3], 'd', 1, &out) ||
+        !require(x.columns == window + out.columns - 1 && products.columns == out.columns, "another length")) {
+        release(&arrays);
+        return NULL;
+    }
+    const float *past = (const float *)x.at, *product = (const float *)products.at;
+    double last = 0, energy = 0, least = 1e-12;
+    for (Py_ssize_t n = x.columns - window; n < x.columns; n++) last += (double)past[n] * past[n];
+    for (Py_ssize_t n = 0; n < window; n++) energy += (double)past[n] * past[n];
+    last = last > least ? last : least;
+    for (Py_ssize_t place = 0; place < out.columns; place++) {
+        double own = energy > least ? energy : least;
+        ((double *)out.at)[out.columns - 1 - place] = product[place] / sqrt(own * last);
+        if (place + 1 < out.columns)
+            energy += (double)past[place + window] * past[place + window] - (double)past[place] * past[place];
+    }
+    release(&arrays);
+    Py_RETURN_NONE;
+}
+
 #define ENTRY(name) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, NULL}
 
 PyMethodDef sound_kernels[] = {
-    ENTRY(steps_of), ENTRY(fine), ENTRY(k_weight), ENTRY(low_rate), ENTRY(extremes), ENTRY(true_peak),
-    ENTRY(falls), ENTRY(stands_out), {NULL, NULL, 0, NULL},
+    ENTRY(steps_of), ENTRY(fine), ENTRY(pair), ENTRY(k_weight), ENTRY(low_rate), ENTRY(extremes), ENTRY(true_peak),
+    ENTRY(falls), ENTRY(stands_out), ENTRY(spread_of), ENTRY(likeness), {NULL, NULL, 0, NULL},
 };

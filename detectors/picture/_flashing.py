@@ -46,6 +46,10 @@ class _Turns:
         self._may_rise: Any = np.full_like(plane, 255)
         self._may_fall: Any = np.full_like(plane, 255)
         self._step = step
+        self._turned: Any = (
+            np.zeros_like(plane),
+            np.zeros_like(plane),
+        )  # risen, fallen, with the latest picture
         self._marked: Any = np.zeros_like(plane)  # since the last turn, the picture of that turn included
         self._owed: Any = (np.zeros_like(plane), np.zeros_like(plane))  # risen, fallen, and not counted yet
 
@@ -54,12 +58,12 @@ class _Turns:
         return tuple(self._high.shape)
 
     def add(self, plane: Small, marks: Small | None = None) -> tuple[Small, Small] | None:
-        """(risen, fallen): 255 where a turn counts with this picture; None when hardly any does.
+        """(risen, fallen): 255 where a turn counts with this picture, until the next; None when hardly any does.
 
         `marks` is 255 where a sample is marked; without it, all are.
         """
         if native.kernels is not None:
-            risen, fallen = np.empty_like(plane), np.empty_like(plane)
+            risen, fallen = self._turned
             turned = native.kernels.turns(
                 plane, self._step, self._high, self._low, self._may_rise, self._may_fall, risen, fallen
             )

@@ -150,7 +150,9 @@ class Freeze(Detector[FreezeParams]):
             self._began_ns = view.at_ns
             self._remember(view.at_ns, small, 0.0)
             return
-        yield from self._measure(view.at_ns, change.mean)
+        self._most = max(self._most, change.mean)
+        if view.at_ns // 1_000_000_000 != self._second:
+            yield self._measurement(view.at_ns)
         rest, middle = self._rest, change.within(ROWS, COLUMNS)
         self._remember(view.at_ns, small, middle)
         if rest is None and middle > self.params.max_change:
@@ -276,13 +278,10 @@ class Freeze(Detector[FreezeParams]):
         while at_ns - past[0].at_ns > REMEMBERED_NS + LATEST_NS:
             past.popleft()
 
-    def _measure(self, at_ns: int, mean: float) -> Iterator[Measurement]:
-        self._most = max(self._most, mean)
-        second = at_ns // 1_000_000_000
-        if second != self._second:
-            self._second = second
-            yield Measurement("picture_change", self._most, "code values", at_ns, self.track)
-            self._most = 0.0
+    def _measurement(self, at_ns: int) -> Measurement:
+        self._second = at_ns // 1_000_000_000
+        most, self._most = self._most, 0.0
+        return Measurement("picture_change", most, "code values", at_ns, self.track)
 
 
 def _middle(small: Small) -> Small:

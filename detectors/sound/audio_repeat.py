@@ -24,6 +24,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from contracts.findings import Finding, Measurement, Severity
+from detectors import native
 from detectors.detector import Detector, Params, Scope
 from detectors.frame import Samples, SoundView
 from detectors.hold import Hold
@@ -82,9 +83,7 @@ def likeness(x: Samples, window: int, shortest: int, longest: int, least: float 
     whole[0, : len(past)], last[0, : len(past) - longest] = past, past[longest:]
     spectra = cv2.mulSpectrums(cv2.dft(whole), cv2.dft(last), 0, conjB=True)
     product = cv2.idft(spectra, flags=cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT)[0, : longest + 1]
-    sums = np.r_[0.0, np.cumsum(np.square(past), dtype=np.float64)]
-    energy = np.maximum(sums[window:] - sums[:-window], 1e-12)
-    alike: Real = (product / np.sqrt(energy * energy[-1]))[::-1]  # by shift
+    alike = _by_shift(past, np.asarray(product, np.float32), window)
     best = shortest + int(alike[shortest:-1].argmax())
     peak = float(_heights(alike, np.array([best]))[0])
     if peak < least:
@@ -103,6 +102,20 @@ def likeness(x: Samples, window: int, shortest: int, longest: int, least: float 
     first = int(dipped[0]) if len(dipped) else fragment
     other = float(alike[first : int(DISTINCT * fragment)].max(initial=-1.0)) if len(dipped) else 1.0
     return Likeness(peak, best, fragment, 1.0 - other > max(LEAST_LESS, TIMES_LESS * (1.0 - least)))
+
+
+def _by_shift(past: Samples, product: Samples, window: int) -> Real:
+    """The correlation of the last `window` samples and those before them, by shift.
+
+    `product`: of each place at which the earlier ones may begin, in order.
+    """
+    if native.kernels is not None:
+        alike = np.empty(len(product))
+        native.kernels.likeness(past, product, window, alike)
+        return alike
+    sums = np.r_[0.0, np.cumsum(np.square(past), dtype=np.float64)]
+    energy = np.maximum(sums[window:] - sums[:-window], 1e-12)
+    return np.asarray((product / np.sqrt(energy * energy[-1]))[::-1], np.float64)
 
 
 def comb(x: Samples, period: float, rate_hz: float) -> float:

@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 from pydantic import Field
 
 from contracts.findings import DefectEdge, Finding, Measurement, Severity
@@ -105,9 +104,11 @@ class ChannelSilence(Detector[ChannelSilenceParams]):
         self._blocks += 1
         if not self._channels:
             return
-        power = view[LEVELS].mean_square
-        loudest = power.max(axis=0)
-        playing = bool(loudest.mean() > self._playing)
+        powers: list[list[float]] = view[
+            LEVELS
+        ].mean_square.tolist()  # so few are looked at sooner one by one
+        loudest = [max(step) for step in zip(*powers, strict=True)]
+        playing = sum(loudest) / len(loudest) > self._playing
         if playing:
             self._rest_since_ns = None
         elif self._rest_since_ns is None:
@@ -116,15 +117,17 @@ class ChannelSilence(Detector[ChannelSilenceParams]):
             channel = self._channels.get(name)
             if channel is None:
                 continue
-            own = power[row]
-            channel.loudest = max(channel.loudest, float(own.max()))
-            for start, end, first, last, dead in runs(own <= self._ceiling, view.at_ns, view.end_ns):
+            own = powers[row]
+            channel.loudest = max(channel.loudest, *own)
+            for start, end, first, last, dead in runs(
+                [power <= self._ceiling for power in own], view.at_ns, view.end_ns
+            ):
                 if not dead:
                     yield from self._heard(channel, start, end)
                 elif playing:
-                    over = np.flatnonzero(loudest[first:last] > self._playing)
-                    begun = start + (end - start) * int(over[0]) // (last - first) if len(over) else start
-                    yield from self._dead(channel, begun, start, end, float(own[first:last].max()))
+                    over = next((n for n in range(first, last) if loudest[n] > self._playing), first) - first
+                    begun = start + (end - start) * over // (last - first)
+                    yield from self._dead(channel, begun, start, end, max(own[first:last]))
             yield from self._rested(channel, view.end_ns)
             if self._blocks % 10 == 0:
                 level = decibels(channel.loudest)

@@ -70,19 +70,22 @@ def _window(length: int) -> Samples:
 
 def lines(x: Samples, rate_hz: float, prominence: float) -> Lines:
     """The mains' harmonics in `x`, of 50 or of 60 Hz, whichever stand out more; `prominence` is a ratio of powers."""
-    spectrum = _power(x * _window(len(x)))
-    found = [_harmonics(spectrum, rate_hz / len(x), len(x), mains, prominence) for mains in MAINS_HZ]
+    bin_hz = rate_hz / len(x)
+    spectrum = _power(x * _window(len(x)), round((HARMONICS * max(MAINS_HZ) + BESIDE_HZ) / bin_hz) + 2)
+    found = [_harmonics(spectrum, bin_hz, len(x), mains, prominence) for mains in MAINS_HZ]
     return max(found, key=lambda one: (len(one.numbers) >= LEAST_LINES, one.power))
 
 
-def _power(x: Samples) -> Real:
-    """The power spectrum from 0 Hz to half of the sampling rate."""
-    if len(x) % 2 or cv2.getOptimalDFTSize(len(x)) != len(x):
-        return np.asarray(np.abs(np.fft.rfft(x)).astype(np.float64) ** 2, np.float64)
+def _power(x: Samples, count: int) -> Real:
+    """The power spectrum: its first `count` lines, or as many as there are."""
+    if cv2.getOptimalDFTSize(len(x)) != len(x):
+        return np.asarray(np.abs(np.fft.rfft(x)[:count]).astype(np.float64) ** 2, np.float64)
     packed = cv2.dft(x.reshape(1, -1)).ravel()  # twice as quick, for such lengths
-    pairs = packed[1:-1].astype(np.float64).reshape(-1, 2)
-    ends = packed[[0, -1]].astype(np.float64) ** 2
-    return np.concatenate([ends[:1], np.add.reduce(pairs * pairs, axis=1), ends[1:]])
+    pairs = packed[1 : 2 * min(count, (len(x) + 1) // 2) - 1].astype(np.float64).reshape(-1, 2)
+    power = np.empty(len(pairs) + 1)
+    power[0] = float(packed[0]) ** 2
+    np.add.reduce(pairs * pairs, axis=1, out=power[1:])
+    return power
 
 
 def _harmonics(spectrum: Real, bin_hz: float, length: int, mains_hz: float, prominence: float) -> Lines:

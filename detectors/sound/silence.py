@@ -18,7 +18,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from statistics import median
 
-import numpy as np
 from pydantic import Field
 
 from contracts.findings import DefectEdge, Finding, Measurement, Severity
@@ -92,34 +91,32 @@ class Silence(Detector[SilenceParams]):
             self._before.clear()
             self._rooms.clear()
         self._end_ns = view.end_ns
-        peaks = view[LEVELS].peak.max(axis=0)
-        for start, end, first, last, quiet in runs(peaks <= self._ceiling, view.at_ns, view.end_ns):
+        peaks: list[float] = [max(step) for step in zip(*view[LEVELS].peak.tolist(), strict=True)]
+        for start, end, first, last, quiet in runs(
+            [peak <= self._ceiling for peak in peaks], view.at_ns, view.end_ns
+        ):
             part = peaks[first:last]
             if quiet:
                 yield from self._quiet(start, end, part)
             else:
                 yield from self._sounding(start, end, part)
-        self._second = max(self._second, float(peaks.max()))
+        self._second = max(self._second, *peaks)
         self._blocks += 1
         if self._blocks % 10 == 0:
             yield Measurement("sound_peak", decibels(self._second**2), "dBFS", view.end_ns, self.track)
             self._second = 0.0
 
-    def _quiet(
-        self, start: int, end: int, peaks: np.ndarray[tuple[int], np.dtype[np.float32]]
-    ) -> Iterator[Finding]:
+    def _quiet(self, start: int, end: int, peaks: list[float]) -> Iterator[Finding]:
         self._sound_ns = 0
         if self._since_ns is None:
             self._since_ns, self._after = start, []
         if len(self._after) < SIDE_STEPS:
-            self._after += peaks[: SIDE_STEPS - len(self._after)].tolist()
+            self._after += peaks[: SIDE_STEPS - len(self._after)]
         needed = self.params.min_seconds if self._was_cut() else self.params.pause_seconds
         if self._hold.is_open or end - self._since_ns >= needed * SECOND:
-            yield from self._hold.update(self._since_ns, True, decibels(float(peaks.max()) ** 2), end_ns=end)
+            yield from self._hold.update(self._since_ns, True, decibels(max(peaks) ** 2), end_ns=end)
 
-    def _sounding(
-        self, start: int, end: int, peaks: np.ndarray[tuple[int], np.dtype[np.float32]]
-    ) -> Iterator[Finding]:
+    def _sounding(self, start: int, end: int, peaks: list[float]) -> Iterator[Finding]:
         self._sound_ns += end - start
         if self._hold.is_open:
             yield from self._hold.update(start, False, 0.0, end_ns=end)
@@ -130,7 +127,7 @@ class Silence(Detector[SilenceParams]):
             if self._since_ns is not None:
                 self._rooms.append((start, _median_db(self._after)))
             self._since_ns = None
-            self._before.extend(peaks[-SIDE_STEPS:].tolist())
+            self._before.extend(peaks[-SIDE_STEPS:])
 
     def _was_cut(self) -> bool:
         """Whether this quiet came at once after something to be heard; a pause's room tone, gated, is not."""

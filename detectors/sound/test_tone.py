@@ -101,11 +101,13 @@ class TestTone(Detector[TestToneParams]):
         if not view.follows:
             yield from self._over(self._end_ns)
         self._end_ns = view.end_ns
-        power = view[LEVELS].mean_square
-        row = int(power.mean(axis=1).argmax())
-        own = power[row]
-        level, hz, purity = float(own.mean()), 0.0, 0.0
-        steady = level > self._floor and float(own.max()) < self._ripple * float(own.min())
+        powers: list[list[float]] = view[
+            LEVELS
+        ].mean_square.tolist()  # so few are looked at sooner one by one
+        totals = [sum(own) for own in powers]
+        row = totals.index(max(totals))
+        level, hz, purity = totals[row] / len(powers[row]), 0.0, 0.0
+        steady = level > self._floor and max(powers[row]) < self._ripple * min(powers[row])
         if steady:
             hz, purity = line(view[SAMPLES][row], view.rate_hz)
         self._blocks += 1

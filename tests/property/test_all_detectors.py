@@ -71,7 +71,7 @@ def moved(event: Event, by_ns: int = 0) -> Event:
         return replace(event, at_ns=event.at_ns + by_ns)
     other = copy.copy(event)
     other.at_ns += by_ns
-    other._memo = {}
+    other.memo = {}
     return other
 
 

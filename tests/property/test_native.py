@@ -30,8 +30,9 @@ from detectors.picture_features import (
     LUMA_STRIPS,
 )
 from detectors.shots import PATCHES
-from detectors.sound.clipping import exact_runs
-from detectors.sound_features import FINE, K_WEIGHTED, LEVELS, LOW_RATE, TRUE_PEAK
+from detectors.sound.audio_repeat import _by_shift
+from detectors.sound.clipping import _shares, exact_runs
+from detectors.sound_features import FINE, K_WEIGHTED, LEVELS, LOW_RATE, PAIR, TRUE_PEAK
 
 if native.kernels is None:
     pytest.skip("the package was built without a compiler", allow_module_level=True)
@@ -168,7 +169,8 @@ def test_turns(seed: int, steps: int, marked: bool) -> None:
 
     def follow() -> list[tuple[Any, ...] | None]:
         turns = _flashing._Turns(shown[0], step)
-        return [turns.add(plane, mark) for plane, mark in zip(shown[1:], marks[1:], strict=True)]
+        found = (turns.add(plane, mark) for plane, mark in zip(shown[1:], marks[1:], strict=True))
+        return [one and tuple(mask.copy() for mask in one) for one in found]
 
     for one, other in zip(*both(follow), strict=True):
         same(one, other)
@@ -205,6 +207,7 @@ SOUND: tuple[tuple[Feature[Block, Any], Callable[[Any], Any]], ...] = (
     (LEVELS, lambda levels: (levels.peak, levels.mean_square)),
     (FINE, tuple),
     (K_WEIGHTED, lambda weighted: weighted.energy),
+    (PAIR, lambda pair: None if pair is None else (pair.left, pair.right, pair.both, pair.difference)),
     (LOW_RATE, lambda low: (low.samples, low.tail)),
     (TRUE_PEAK, lambda peak: peak.highest),
 )
@@ -219,6 +222,10 @@ def test_sound(seed: int, rate_hz: int, channels: int) -> None:
             same(one, other)
     x = np.concatenate([block.samples for block in blocks(seed, rate_hz, 1)], axis=1)[0]
     same(*both(lambda: exact_runs(x)))
+    sizes = np.abs(x[::3])
+    same(*both(lambda: _shares(sizes, 0.1, 0.3, 40.0)))
+    products, window = x[: len(x) // 2], len(x) - len(x) // 2 + 1
+    same(*both(lambda: _by_shift(x, products, window)))
 
 
 def _of_each(feature: Feature[Block, Any], values: Callable[[Any], Any], *sound: int) -> list[Any]:

@@ -1,10 +1,9 @@
 """Decode for a moment, then look at what came of it for a moment.
 
 A decoder walks through megabytes and leaves nothing of ours in the processor's caches: looked at one by one, each
-picture costs two to three times what it costs right after another one, and sound likewise. So packets are decoded until
-some 200 ms of pictures wait, or as many as memory allows, and then these are handed out in the order in which they
-came; sound, which is small, waits for longer where nobody waits for it. What is handed out says whether more follows at
-once, so that it can be looked at together.
+each costs two to three times what it costs right after another one, and sound likewise. So packets are decoded until
+so much waits as there is `Room` for, and then it is handed out in the order in which it came. What is handed out says
+whether more follows at once, so that it can be looked at together.
 """
 
 from __future__ import annotations
@@ -14,17 +13,31 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from detectors.events import Event, Tick
-from detectors.frame import Block, Frame
+from detectors.events import Event
+from detectors.frame import MEDIA
 from worker.ingest.decode import Decoded, TrackDecoder
 from worker.ingest.timeline import Timeline
 
-BURST_NS = 200_000_000  # of media
-BURST_BYTES = 15_000_000  # of pictures: five at 1920 x 1080 and 8 bit
-SMALL_BYTES = 700_000  # a picture up to 720 x 576 at 8 bit: of such streams one machine watches dozens,
-SMALL_BURST_BYTES = 1_700_000  # so that fewer wait: five at 640 x 360
+SMALL_BYTES = 700_000  # a small picture, up to 720 x 576 at 8 bit
 MOST_PACKETS = 256  # of one kind: damaged ones give nothing that counts as media
-SOUND_NS = 1_000_000_000  # of sound that is not live: a file, or a segment, which is whole
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How much may wait."""
+
+    pictures_ns: int  # of media
+    sound_ns: int
+    bytes: int  # of pictures
+    small_bytes: int  # of small ones: of such streams one machine watches dozens
+
+
+# Packets come as they are made, and none may wait for long. Five pictures: at 1920 x 1080 and 8 bit, and at 640 x 360.
+LIVE = Room(200_000_000, 200_000_000, 15_000_000, 1_700_000)
+# Segments, which are whole: sound is small.
+SEGMENTS = Room(200_000_000, 1_000_000_000, 15_000_000, 1_700_000)
+# A file: nobody waits for it, and no dozens of others are read beside it.
+WHOLE = Room(2_000_000_000, 2_000_000_000, 25_000_000, 25_000_000)
 
 
 @dataclass(slots=True)
@@ -41,11 +54,10 @@ class _Queue:
 class Burst:
     """What was decoded and not handed out yet, of all tracks of one container."""
 
-    def __init__(self, timeline: Timeline, *, live: bool = False) -> None:
-        """`live`: packets come as they are made, so none may wait for long."""
-        self._timeline = timeline
-        self._patience_ns = BURST_NS if live else SOUND_NS
-        self._queues = {"video": _Queue(BURST_NS), "audio": _Queue(self._patience_ns)}
+    def __init__(self, timeline: Timeline, room: Room = SEGMENTS) -> None:
+        self._timeline, self._room = timeline, room
+        self._patience_ns = max(room.pictures_ns, room.sound_ns)
+        self._queues = {"video": _Queue(room.pictures_ns), "audio": _Queue(room.sound_ns)}
 
     def take(self, decoder: TrackDecoder, packet: Any) -> Iterator[Event]:
         """Decode `packet`; the events of all of its kind that waits, when that is enough.
@@ -64,7 +76,7 @@ class Burst:
         queue.lengths[decoder.track] = length
         queue.bytes += decoded.picture_bytes
         small = 0 < decoded.picture_bytes <= SMALL_BYTES * len(decoded.frames)
-        most_bytes = SMALL_BURST_BYTES if small else BURST_BYTES
+        most_bytes = self._room.small_bytes if small else self._room.bytes
         much = length >= queue.most_ns or queue.bytes >= most_bytes or len(queue.waiting) >= MOST_PACKETS
         if much or decoded.error is not None:
             yield from self._empty(queue)
@@ -83,7 +95,7 @@ class Burst:
         queue.bytes = queue.age_ns = 0
         held: Event | None = None
         for event in self._in_order(queue):
-            if isinstance(held, Frame | Block):
+            if isinstance(held, MEDIA):
                 held.more = True
             if held is not None:
                 yield held
@@ -92,13 +104,10 @@ class Burst:
             yield held
 
     def _in_order(self, queue: _Queue) -> Iterator[Event]:
-        ticks: list[Tick] = []
         while queue.waiting:
             decoder, decoded = queue.waiting.popleft()
             for event in decoder.hand_out(decoded):
-                if ticks and not isinstance(event, Frame | Block):
-                    yield from ticks
-                    ticks.clear()
+                if not isinstance(event, MEDIA):
+                    yield from self._timeline.ticks()
                 yield event
-            ticks += self._timeline.ticks()
-        yield from ticks
+        yield from self._timeline.ticks()

@@ -14,7 +14,7 @@ import av.logging
 from contracts.errors import IngestError, SourceStalled, SourceUndecodable, SourceUnreachable
 from contracts.urls import is_url, redact
 from detectors.events import Damage, Event
-from worker.ingest.burst import Burst
+from worker.ingest.burst import LIVE, WHOLE, Burst
 from worker.ingest.decode import TrackDecoder, language_of, tracks_of
 from worker.ingest.options import IngestOptions
 from worker.ingest.reading import About
@@ -44,6 +44,7 @@ _NOT_MEDIA = (
     "ttml",
 )
 _DAMAGE_REPORT_EVERY = 1000
+WHOLE_SKEW_NS = 500_000_000 + WHOLE.sound_ns  # how far one track of a file may lag behind the others
 
 
 class PlaylistFound(Exception):
@@ -64,7 +65,8 @@ class NativeReading:
     ) -> None:
         """`timeline`: go on with this one, after the source was lost. `reach` is asked before anything is opened."""
         self.about = About()
-        self.timeline = timeline or Timeline()
+        # Sound may be handed out so much later than the pictures beside it, and the other way round.
+        self.timeline = timeline or (Timeline() if live else Timeline(skew_ns=WHOLE_SKEW_NS))
         self._url, self._options, self._live = url, options, live
         self._reach = reach
         self._container: Any = None
@@ -159,7 +161,7 @@ class NativeReading:
         self, container: Any, streams: list[Any], decoders: dict[int, TrackDecoder], timeline: Timeline
     ) -> Iterator[Event | None]:
         packets = container.demux(streams)
-        burst = Burst(timeline, live=self._live)
+        burst = Burst(timeline, LIVE if self._live else WHOLE)
         errors = 0
         while True:
             try:

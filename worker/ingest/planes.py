@@ -73,16 +73,14 @@ def _view(plane: Any, size: int, columns: int = 0) -> Plane:
     stride = plane.line_size
     if stride <= 0:  # stored bottom up: rare, and not addressable as one buffer
         raise ValueError("picture is stored bottom up")
-    flat: Plane = np.frombuffer(plane, np.uint8) if size == 1 else np.frombuffer(plane, np.uint16)
-    step = stride // size
-    rows = flat[: step * plane.height].reshape(plane.height, step)
-    return rows[:, : columns or plane.width]
+    kind = np.uint8 if size == 1 else np.uint16
+    return np.ndarray((plane.height, columns or plane.width), kind, plane, strides=(stride, size))
 
 
 def sound(frame: av.AudioFrame) -> Samples:
     """(channels, samples) float32; full scale is 1.0 whatever the sample format was."""
     name = frame.format.name
-    channels = len(frame.layout.channels)
+    channels = frame.layout.nb_channels
     if name == "fltp":  # what nearly every decoder of sound gives
         out = np.empty((channels, frame.samples), np.float32)
         planes: tuple[Any, ...] = frame.planes

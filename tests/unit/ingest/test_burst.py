@@ -7,18 +7,11 @@ import numpy as np
 
 from detectors.events import Event, Tick
 from detectors.frame import Frame
-from worker.ingest.burst import (
-    BURST_BYTES,
-    BURST_NS,
-    MOST_PACKETS,
-    SMALL_BURST_BYTES,
-    SMALL_BYTES,
-    SOUND_NS,
-    Burst,
-)
+from worker.ingest.burst import LIVE, MOST_PACKETS, SEGMENTS, SMALL_BYTES, WHOLE, Burst, Room
 from worker.ingest.decode import Decoded, TrackDecoder
 from worker.ingest.timeline import Timeline
 
+BURST_NS, SOUND_NS = SEGMENTS.pictures_ns, SEGMENTS.sound_ns
 STEP_NS = BURST_NS // 5
 
 
@@ -37,14 +30,14 @@ class Decoder:
 
 
 def decoded_in_a_row(
-    length_ns: int, picture_bytes: int = 1, *, live: bool = False
+    length_ns: int, picture_bytes: int = 1, room: Room = SEGMENTS
 ) -> tuple[list[int], list[list[int]]]:
     """(what came out, what came together) of 12 packets, the odd ones of sound."""
     decoders = [
         cast(TrackDecoder, Decoder(kind, length_ns, picture_bytes * (kind == "video")))
         for kind in ("video", "audio")
     ]
-    burst = Burst(Timeline(), live=live)
+    burst = Burst(Timeline(), room)
     together = [[event.at_ns for event in burst.take(decoders[number % 2], number)] for number in range(12)]
     together.append([event.at_ns for event in burst.hand_out()])
     return [number for part in together for number in part], [part for part in together if part]
@@ -53,28 +46,34 @@ def decoded_in_a_row(
 def test_what_waits_comes_out_in_order_and_once() -> None:
     for length_ns, picture_bytes in (
         (BURST_NS // 3, 1),
-        (1, BURST_BYTES // 4),
+        (1, SEGMENTS.bytes // 4),
         (1, 1),
     ):
-        for live in (False, True):
-            out = decoded_in_a_row(length_ns, picture_bytes, live=live)[0]
+        for room in (LIVE, SEGMENTS, WHOLE):
+            out = decoded_in_a_row(length_ns, picture_bytes, room)[0]
             assert [n for n in out if n % 2 == 0] == [0, 2, 4, 6, 8, 10]
             assert [n for n in out if n % 2] == [1, 3, 5, 7, 9, 11]
 
 
 def test_a_burst_is_bounded_by_media_time_of_a_track_and_by_memory() -> None:
     assert decoded_in_a_row(BURST_NS // 2)[1] == [[0, 2], [4, 6], [8, 10], [1, 3, 5, 7, 9, 11]]
-    assert decoded_in_a_row(1, BURST_BYTES // 3)[1][:2] == [[0, 2, 4], [6, 8, 10]]
+    assert decoded_in_a_row(1, SEGMENTS.bytes // 3)[1][:2] == [[0, 2, 4], [6, 8, 10]]
     assert decoded_in_a_row(SOUND_NS // 2)[1][:3] == [[0], [2], [1, 3]]
 
 
 def test_sound_that_comes_as_it_is_made_waits_no_longer_than_pictures() -> None:
-    assert decoded_in_a_row(BURST_NS // 2, live=True)[1][:4] == [[0, 2], [1, 3], [4, 6], [5, 7]]
+    assert decoded_in_a_row(BURST_NS // 2, room=LIVE)[1][:4] == [[0, 2], [1, 3], [4, 6], [5, 7]]
 
 
 def test_fewer_small_pictures_wait() -> None:
-    assert decoded_in_a_row(1, SMALL_BURST_BYTES // 3 + 1)[1][:2] == [[0, 2, 4], [6, 8, 10]]
+    assert decoded_in_a_row(1, SEGMENTS.small_bytes // 3 + 1)[1][:2] == [[0, 2, 4], [6, 8, 10]]
     assert len(decoded_in_a_row(1, SMALL_BYTES + 1)[1]) == 1
+
+
+def test_of_a_file_as_many_wait_as_memory_allows() -> None:
+    assert decoded_in_a_row(1, SMALL_BYTES, room=WHOLE)[1] == [[*range(0, 12, 2), *range(1, 12, 2)]]
+    assert decoded_in_a_row(1, WHOLE.bytes // 3 + 1, room=WHOLE)[1][:2] == [[0, 2, 4], [6, 8, 10]]
+    assert decoded_in_a_row(WHOLE.pictures_ns // 2, room=WHOLE)[1][:2] == [[0, 2], [1, 3]]
 
 
 def test_what_has_ended_does_not_wait_for_more_of_its_kind() -> None:
@@ -88,7 +87,7 @@ def test_what_has_ended_does_not_wait_for_more_of_its_kind() -> None:
 
 
 def test_what_gives_no_media_does_not_wait_for_ever() -> None:
-    burst = Burst(Timeline(), live=True)
+    burst = Burst(Timeline(), LIVE)
     nothing = cast(TrackDecoder, Decoder("video", 0, 0))
     waited = [len(list(burst.take(nothing, number))) for number in range(2 * MOST_PACKETS)]
     assert [n for n in waited if n] == [MOST_PACKETS, MOST_PACKETS]
