@@ -69,7 +69,7 @@ class Burst:
             if kind != decoder.kind and other.waiting:
                 other.age_ns += decoded.length_ns
                 if other.age_ns >= self._patience_ns:
-                    yield from self._empty(other)
+                    yield from self._release(kind)
         queue = self._queues[decoder.kind]
         queue.waiting.append((decoder, decoded))
         length = queue.lengths.get(decoder.track, 0) + decoded.length_ns
@@ -79,7 +79,13 @@ class Burst:
         most_bytes = self._room.small_bytes if small else self._room.bytes
         much = length >= queue.most_ns or queue.bytes >= most_bytes or len(queue.waiting) >= MOST_PACKETS
         if much or decoded.error is not None:
-            yield from self._empty(queue)
+            yield from self._release(decoder.kind)
+
+    def _release(self, kind: str) -> Iterator[Event]:
+        """What waits of one kind. Pictures that wait for as long as sound come before what is heard with them."""
+        if kind == "audio" and self._room.pictures_ns >= self._room.sound_ns:
+            yield from self._empty(self._queues["video"])
+        yield from self._empty(self._queues[kind])
 
     def hand_out(self) -> Iterator[Event]:
         """The events of all that waits."""

@@ -76,6 +76,15 @@ def test_of_a_file_as_many_wait_as_memory_allows() -> None:
     assert decoded_in_a_row(WHOLE.pictures_ns // 2, room=WHOLE)[1][:2] == [[0, 2], [1, 3]]
 
 
+def test_of_a_file_pictures_are_handed_out_before_the_sound_of_their_time() -> None:
+    sound = cast(TrackDecoder, Decoder("audio", WHOLE.sound_ns // 2, 0))
+    pictures = cast(TrackDecoder, Decoder("video", WHOLE.pictures_ns // 2, 1))
+    for room, together in ((WHOLE, [[], [], [1, 0, 2]]), (SEGMENTS, [[0], [1], [2]])):
+        burst = Burst(Timeline(), room)
+        taken = [burst.take(decoder, number) for number, decoder in enumerate((sound, pictures, sound))]
+        assert [[event.at_ns for event in part] for part in taken] == together
+
+
 def test_what_has_ended_does_not_wait_for_more_of_its_kind() -> None:
     burst = Burst(Timeline())
     sound = cast(TrackDecoder, Decoder("audio", SOUND_NS // 4, 0))
