@@ -1,7 +1,7 @@
 """Decode for a moment, then look at what came of it for a moment.
 
 A decoder walks through megabytes and leaves nothing of ours in the processor's caches: looked at one by one, each
-each costs two to three times what it costs right after another one, and sound likewise. So packets are decoded until
+picture costs two to three times what it costs right after another one, and sound likewise. So packets are decoded until
 so much waits as there is `Room` for, and then it is handed out in the order in which it came. What is handed out says
 whether more follows at once, so that it can be looked at together.
 """
