@@ -8,8 +8,8 @@ Defect    audio_dropout  error: a channel's level falls suddenly, without a fade
           than `min_dbfs` and of like level. Holes within `quiet_seconds` are one defect, from the first hole to the
           end of the last; one that is shorter than `alone_ms`, not below -83 dBFS, in sound of more than two
           channels, or where pieces join (12 dB louder, or mono after stereo) counts where it is not alone.
-          None is a hole of less than 20 ms before a blow that is 12 dB louder than the sound was: coders give their
-          bits to the blow, and nobody hears it.
+          None is a hole of less than 20 ms before a blow that is 12 dB louder than the sound was (8 dB in sound of
+          more than two channels): coders give their bits to the blow, and nobody hears it.
 Blind to  holes that a receiver fades, fills with noise or conceals by repetition; holes in pauses, where nobody misses
           them. Sound that was cut up on purpose (gated electronic music, switched beeps, a noise gate that shuts within
           1 ms) looks the same as a fault, and so does 5.1 coded so tightly (96 kb/s) that whole channels are empty for
@@ -58,6 +58,9 @@ EMPTY, EMPTY_POWER = (
 )  # what most of a longer one is, or stops of speech were holes
 TREBLE = 10 ** (-15 / 10)  # in a short hole, against before
 ATTACK, ATTACK_STEPS = 10 ** (12 / 10), 12  # of a blow, above what was before a hole, and so soon after it
+SURROUND_ATTACK = 10 ** (
+    8 / 10
+)  # the same in sound of more than two channels, each of which is coded with fewer bits
 TOGETHER_NS = SECOND // 10  # two that one event may have left are no company for each other
 DITHER = 10 ** (-83 / 10)  # one hole alone is empty, and not the room that a gate left
 LOUDER_DB = 12.0  # after one hole alone, than before it, or less loud: where pieces join
@@ -138,6 +141,7 @@ class AudioDropout(Detector[AudioDropoutParams]):
     def _restart(self, channels: int) -> None:
         self._power: Power = np.zeros((channels, 0), np.float32)
         self._first = 0  # the step that the first column is
+        self._attack = ATTACK if channels <= 2 else SURROUND_ATTACK
         self._samples: deque[Samples] = deque(maxlen=KEPT_BLOCKS)
         self._falls: list[tuple[int, int]] = []  # channel and step where one became quiet
 
@@ -212,7 +216,7 @@ class AudioDropout(Detector[AudioDropoutParams]):
                 len(inside) < 2
                 or float((inside > quiet).mean()) > SHREDS
                 or not level / LIKE < after < level * LIKE
-                or (short and float(p[rise + 1 : rise + 1 + ATTACK_STEPS].max()) > level * ATTACK)
+                or (short and float(p[rise + 1 : rise + 1 + ATTACK_STEPS].max()) > level * self._attack)
             ):
                 return ()
             depth = float(np.median(inside))

@@ -141,6 +141,17 @@ def test_holes_that_a_coder_leaves_before_a_blow_are_none(after_db: int) -> None
     assert bool(edges(dropout(), blocks(sound))) == (after_db == 0)
 
 
+@pytest.mark.parametrize("channels", [2, 6])
+def test_a_lesser_blow_is_enough_in_surround(channels: int) -> None:
+    names = ("L", "R", "C", "LFE", "Ls", "Rs")[:channels]
+    sound = noise(9, -40, channels=channels)
+    for at in (3.0, 4.0, 5.0):
+        first, blow = round(at * RATE_HZ), round((at + 0.008) * RATE_HZ)
+        sound[-1, first:blow] = 0.0
+        sound[-1, blow : blow + 240] *= amplitude(10.0)
+    assert bool(edges(dropout(), blocks(sound, channels=names))) == (channels == 2)
+
+
 def test_one_pause_of_a_gate_that_is_not_empty_is_none() -> None:
     sound = noise(8, -35)
     sound[:, 3 * RATE_HZ : round(3.05 * RATE_HZ)] *= amplitude(-46.0)
