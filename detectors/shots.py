@@ -35,6 +35,7 @@ PATTERN, LEAST_KNOWN = 0.8, 3  # times the correlation of patches before, where 
 FOLLOWED = 0.5  # correlation below which movement is too fast for a pattern to be followed
 EVEN = 1.4  # times the least contrast between patches at most: it shows the same things
 STILL_THERE, GONE = 0.6, 0.34  # of a value, on two samples next to each other: a dissolve takes longer
+FALLS = 0.92  # of a value, on two samples next to each other, at most
 ROSE_FROM, ROSE_TO = 0.35, 0.6  # of a rise, on two samples next to each other
 NEAR_FLOOR = 0.93  # of the floor: down
 USUAL, FAR = 20, 0.7  # so many samples, none above so much of it: a stream far from what is certain
@@ -210,6 +211,15 @@ class Scene:
                 return since.at_ns if since.value <= GONE * before else None
             since = past
         return None
+
+    def falling(self, at_ns: int) -> Iterator[int]:
+        """The samples over which the value fell to what it is at `at_ns`: from that one back to where it began."""
+        past = list(self._past)
+        for before, now in zip(past[-2::-1], past[:0:-1], strict=True):
+            if now.at_ns <= at_ns:
+                if now.value >= FALLS * before.value:
+                    return
+                yield now.at_ns
 
     def leapt(self, before: float, now: float) -> int | None:
         """Since when the value has been up from `before` to about `now`, where it rose there at once."""

@@ -72,6 +72,22 @@ def test_golden_dated_to_the_picture(level: Level, seed: int) -> None:
     assert found[0].certain_at_ns - found[0].at_ns <= 2.2 * SECOND
 
 
+@pytest.mark.parametrize("contrast", [1.0, 1.25])
+def test_a_short_dissolve_to_what_has_no_colour_is_not_told(contrast: float) -> None:
+    """Its light and shade change one look before its colour has gone; a coder that hesitates leaves them as they are."""
+
+    def dimmed(picture: Picture, colour: float) -> Picture:
+        luma, blue, red = picture
+        middle = float(luma.mean())
+        other = np.clip(middle + contrast * (luma - middle), 0, 255).astype(np.uint8)
+        return other, _towards(blue, colour), _towards(red, colour)
+
+    shown = [pan(n, step=2) for n in range(8 * FPS)]
+    shown[75:80] = [dimmed(p, 0.8) for p in shown[75:80]]
+    shown[80:] = [dimmed(p, 0.04) for p in shown[80:]]
+    assert bool(edges(chroma_loss(), frames(shown))) == (contrast == 1.0)
+
+
 def test_it_goes_on_over_cuts_until_colour_is_back() -> None:
     first, second = panning(5), panning(6, seed=8)
     shown = [*first[:75], *(grey(p) for p in first[75:]), *(grey(p) for p in second[:75]), *second[75:]]
