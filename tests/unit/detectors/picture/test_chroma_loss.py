@@ -74,7 +74,7 @@ def test_golden_dated_to_the_picture(level: Level, seed: int) -> None:
 
 @pytest.mark.parametrize("contrast", [1.0, 1.25])
 def test_a_short_dissolve_to_what_has_no_colour_is_not_told(contrast: float) -> None:
-    """Its light and shade change one look before its colour has gone; a coder that hesitates leaves them as they are."""
+    """Its light changes one look before its colour has gone; a coder that hesitates leaves it as it is."""
 
     def dimmed(picture: Picture, colour: float) -> Picture:
         luma, blue, red = picture
