@@ -276,6 +276,8 @@ def test_one_that_was_open_before_the_first_picture_goes_on_and_ends_with_the_fi
         (Ending(0, 0.82, 0.50, 0.45, 0.70, 0.50, False), True),  # another
         (Ending(0, 0.15, 0.44, 0.43, 0.86, 0.94, False), False),  # a dissolve
         (Ending(0, 0.89, 0.39, 0.20, 0.75, 0.78, False), False),  # another, out of quick movement
+        (Ending(0, 0.85, 0.32, 0.32, 1.53, 1.01, False), False),  # another, of all of the picture
+        (Ending(0, 0.10, 0.32, 0.20, 1.10, 0.60, False), True),  # as straight, where little moved
         (Ending(0, 0.87, 0.42, 0.23, 0.68, 0.89, False), True),  # a pan in which all moves
         (Ending(0, 0.80, 0.54, 0.54, 0.31, 1.18, False), False),  # a cut to a still out of a fast pan
         (Ending(0, 0.68, 0.21, 0.14, 0.79, 0.36, False), False),  # movement that slowed down
