@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from itertools import pairwise
+from statistics import median
 from typing import NamedTuple
 
 import numpy as np
@@ -30,7 +31,7 @@ from detectors.detector import Detector, Params, Scope
 from detectors.events import Break
 from detectors.frame import PictureView
 from detectors.hold import Hold
-from detectors.picture_features import LUMA_CHANGE, Lines
+from detectors.picture_features import LUMA_CHANGE, LUMA_SMALL, Lines
 
 SECOND_NS = 1_000_000_000
 PAST = 5  # pictures that tell how much usually moves in a line
@@ -47,6 +48,11 @@ BLOCK, EDGE = (
     16,
     5,
 )  # within a coding block, of so many lines, or so many thinned ones, standing still turns to moving
+CUT, LEAST_CUT = (
+    2.5,
+    8.0,
+)  # times the usual change of the whole picture, 8-bit code values: perhaps another shot
+EMPTY = 2.0  # 8-bit code values that the samples of a line differ by, standard deviation: less shows nothing
 CREEPS = 0.12  # of the height, from one picture to the next
 SPREAD = 0.05  # of the height, over which the edges of a second lie
 LEAST_LIVELY = 0.45  # of the lines are: less is a thing that passes, and has parts without texture
@@ -86,7 +92,7 @@ class Tearing(Detector[TearingParams]):
 
     id = "tearing"
     scope = Scope.VIDEO
-    needs = (LUMA_CHANGE,)
+    needs = (LUMA_CHANGE, LUMA_SMALL)
     suppressed_by = ("freeze", "black", "solid_color", "picture_missing")
     Params = TearingParams
 
@@ -127,10 +133,13 @@ class Tearing(Detector[TearingParams]):
                 else:
                     self._tears.append(maybe)
                     yield from self._judge(now)
-            if self._seen >= PAST and went_on:  # else the picture comes to rest, line after line
-                self._maybe = self._tear(view, changes)
-            self._past[self._seen % PAST] = changes
-            self._seen += 1
+            if self._is_cut(change.mean):
+                self._seen = 0  # how much moved in the shot before says nothing
+            else:
+                if self._seen >= PAST and went_on:  # else the picture comes to rest, line after line
+                    self._maybe = self._tear(view, changes)
+                self._past[self._seen % PAST] = changes
+                self._seen += 1
         if self._hold.is_open and (self._moved_ns >= QUIET_NS or now - self._last_ns >= OVER_NS):
             yield from self._hold.update(self._last_ns, False, 0.0, end_ns=view.end_ns)
         second = now // SECOND_NS
@@ -151,6 +160,12 @@ class Tearing(Detector[TearingParams]):
         """What has not torn for a while has ended, though too little has moved since to be sure."""
         if self._hold.is_open and at_ns - self._last_ns >= SECOND_NS:
             yield from self._hold.update(self._last_ns, False, 0.0, end_ns=at_ns)
+
+    def _is_cut(self, changed: float) -> bool:
+        """Whether so much has changed that this may be another shot."""
+        if changed < LEAST_CUT or self._seen < PAST:
+            return False
+        return bool(changed >= CUT * median(self._past.mean(axis=1).tolist()))
 
     def _tear(self, view: PictureView, changes: Lines) -> _Tear | None:
         """The band of lines that repeats the picture before while its surroundings move, if there is one."""
@@ -175,13 +190,18 @@ class Tearing(Detector[TearingParams]):
         if mean >= LEAST_USUAL and len(lively) >= LEAST_LIVELY * len(changes):
             near = max(EDGE, 1 + round(BLOCK * len(changes) / view.size[1]))
             edge = self._sharp_edge(lively, still, share >= MOVING, near)
-        if edge is not None:
+        if edge is not None and self._shows_something(view, band):
             clear = np.count_nonzero(still) + np.count_nonzero(share >= MOVING) >= CLEAR * len(lively)
             plain = mean >= PLAIN and bool(clear) and len(band) >= BROAD * len(lively)
             return _Tear(view.at_ns, view.end_ns, edge / len(changes), band, mean, plain=plain)
         if mean >= LEAST_REPEATED and len(band) >= REPEATS * len(lively):
             return _Tear(view.at_ns, view.end_ns, 0.0, band, mean, whole=True)
         return None
+
+    @staticmethod
+    def _shows_something(view: PictureView, band: npt.NDArray[np.intp]) -> bool:
+        """Whether what stands still is a picture, and not the dark that something left behind as it passed."""
+        return float(np.median(view[LUMA_SMALL][band].std(axis=1))) >= EMPTY
 
     def _sharp_edge(
         self,

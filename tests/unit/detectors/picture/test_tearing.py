@@ -54,7 +54,31 @@ def test_it_lasts_over_a_shot_in_which_nothing_moves() -> None:
 
     said = spans(frames([*panning(4), *torn(7), *[pan(0, seed=9)] * 75, *torn(8), *panning(3)]))
     assert [e for e, _ in said] == ["opened", "closed"]
-    assert [at for _, at in said] == pytest.approx([4.0, 15.0], abs=0.2)
+    assert [at for _, at in said] == pytest.approx(
+        [4.1, 15.0], abs=0.2
+    )  # a cut has to be gone for five pictures
+
+
+@pytest.mark.parametrize("dark", [True, False])
+def test_the_dark_that_is_left_behind_is_no_repeated_picture(dark: bool) -> None:
+    shown = panning(8)
+    for at, line in ((100, 60), (106, 150), (112, 90), (118, 180), (124, 120)):
+        for plane, before, times in zip(shown[at], shown[at - 1], (2, 1, 1), strict=True):
+            plane[: times * line // 2] = before[: times * line // 2]
+        if dark:  # nothing is to be seen there, before and now
+            shown[at - 1][0][:line], shown[at][0][:line] = 16, 16
+    assert [e for e, _ in spans(frames(shown))] == ([] if dark else ["opened", "closed"])
+
+
+def test_what_is_at_rest_after_a_cut_did_not_stand_still() -> None:
+    """Above a line it begins to move a picture later; that much moved in the shot before says nothing."""
+    shown = panning(4)
+    for shot, line in enumerate((60, 150, 90, 180, 120, 70)):
+        pictures = panning(0.32, seed=8 + shot % 2, first=60 * shot)
+        for plane, before, times in zip(pictures[1], pictures[0], (2, 1, 1), strict=True):
+            plane[: times * line // 2] = before[: times * line // 2]
+        shown += pictures
+    assert spans(frames([*shown, *panning(2)])) == []
 
 
 TORN = (100, 104, 107, 112, 118, 121, 127, 133)  # and where
