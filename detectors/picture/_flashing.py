@@ -46,10 +46,7 @@ class _Turns:
         self._may_rise: Any = np.full_like(plane, 255)
         self._may_fall: Any = np.full_like(plane, 255)
         self._step = step
-        self._turned: Any = (
-            np.zeros_like(plane),
-            np.zeros_like(plane),
-        )  # risen, fallen, with the latest picture
+        self._turned: Any = (np.zeros_like(plane), np.zeros_like(plane))  # risen, fallen, lately
         self._marked: Any = np.zeros_like(plane)  # since the last turn, the picture of that turn included
         self._owed: Any = (np.zeros_like(plane), np.zeros_like(plane))  # risen, fallen, and not counted yet
 

@@ -195,7 +195,7 @@ class ChromaLoss(UnhurriedDetector[ChromaLossParams]):
             floor = self.params.min_drop * max(plane.deviation, LITTLE)
             before = max((past.value for past, _ in scene.pairs()), default=0.0)
             fell = scene.fell() if before >= floor else None
-            if fell is not None and all(map(self._is_steady, (fell, *scene.falling(fell)))):
+            if fell is not None and all(map(self._is_steady, scene.falling(fell))):
                 flat[index] = plane.deviation
                 since.append(fell)
         return flat, min(since, default=at_ns)

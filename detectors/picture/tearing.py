@@ -8,7 +8,8 @@ Defect    `tearing`, error: within two seconds, `min_tears` or more pictures in 
           still belong to it: those tore outside of what moves.
 Blind to  A tear that stays at one height, or creeps by less than an eighth of the picture's height from picture to
           picture, as it leaves no band that repeats; one that wanders downwards leaves one only when it begins again
-          at the top; tears where little moves, or less than half of the picture. Where an inset, a ticker or a split
+          at the top; tears where little moves, or less than half of the picture, and in the first six pictures after
+          a cut. Where an inset, a ticker or a split
           screen has a rate of its own, the edge stays at its border: that is programme.
 Source    Practice: what a display or a capture card shows that reads a picture while it is being replaced.
 """
@@ -48,10 +49,7 @@ BLOCK, EDGE = (
     16,
     5,
 )  # within a coding block, of so many lines, or so many thinned ones, standing still turns to moving
-CUT, LEAST_CUT = (
-    2.5,
-    8.0,
-)  # times the usual change of the whole picture, 8-bit code values: perhaps another shot
+CUT, LEAST_CUT = 2.5, 8.0  # times the usual change of all of it, 8-bit code values: another shot
 EMPTY = 2.0  # 8-bit code values that the samples of a line differ by, standard deviation: less shows nothing
 CREEPS = 0.12  # of the height, from one picture to the next
 SPREAD = 0.05  # of the height, over which the edges of a second lie
