@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import json
 import re
 import sys
 import textwrap
@@ -18,7 +19,16 @@ from detectors.catalogue import AnyDetector, bind, causes_first, load
 from detectors.detector import Detector, Scope
 from detectors.frame import Frame
 from detectors.picture.black import Black
-from glitchwatch.catalogue_docs import FAMILIES, HEADINGS, catalogue_json, generated, manual_page, page
+from glitchwatch.catalogue_docs import (
+    COSTS,
+    FAMILIES,
+    HEADINGS,
+    catalogue_json,
+    generated,
+    manual_page,
+    page,
+    take_costs,
+)
 from tests.injection import Fault
 from tests.run import edges
 
@@ -186,6 +196,17 @@ def test_scores_appear_beside_the_detector_they_are_of() -> None:
     assert "Scores below: seed 4." in text
     assert "| level | recall | precision |" in section
     assert "| plain | 0.988 | – |" in section
+
+
+def test_only_costs_of_the_published_raster_are_kept(tmp_path: Path) -> None:
+    for folder in ("docs", "build"):
+        (tmp_path / folder).mkdir()
+    for name, cost in (("1080p30", 2.5), ("360p30", 0.5)):
+        measured = {"raster": name, "detectors_cpu_ms_per_s": {"black": cost}}
+        bench = {"about": "here", "quick": False, "rasters": [measured]}
+        (tmp_path / "build/bench.json").write_text(json.dumps(bench), "utf-8")
+        take_costs(tmp_path)
+    assert json.loads((tmp_path / COSTS).read_text("utf-8"))["cpu_ms_per_s"] == {"black": 2.5}
 
 
 def test_a_manual_page_is_read_heading_by_heading() -> None:
